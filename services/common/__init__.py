@@ -1,0 +1,1 @@
+"""What every service shares: serving, interceptors, errors, tokens, telemetry, database and cluster."""

@@ -1,0 +1,33 @@
+"""The Redis Cluster: one client, whose failures leave as Unavailable."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisError
+
+from services.common.errors import Unavailable
+from services.common.settings import RedisSettings
+
+
+def connect(settings: RedisSettings) -> RedisCluster:
+    """Makes a client; it finds the nodes at the first command, and again after a failover."""
+    nodes = [node.strip().rpartition(":") for node in settings.redis_nodes.split(",")]
+    if not all(host and port.isdigit() for host, _, port in nodes):
+        raise ValueError("HONGYAN_REDIS_NODES must be host:port,host:port")
+    return RedisCluster(
+        startup_nodes=[ClusterNode(host, int(port)) for host, _, port in nodes],
+        password=settings.redis_password.get_secret_value() or None,
+        socket_timeout=2,
+        socket_connect_timeout=1,
+        decode_responses=True,
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turns what goes wrong with Redis into Unavailable."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise Unavailable("REDIS_AWAY", "Redis does not answer", retry_seconds=1) from error

@@ -1,0 +1,72 @@
+"""The contract as the services see it: its rpcs, who may call each, how messages are checked."""
+
+import protovalidate
+from google.protobuf import descriptor, message
+from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
+from hongyan.gate.v1 import gate_pb2
+from hongyan.options.v1 import access_pb2
+from hongyan.status.v1 import directory_pb2, presence_pb2
+from hongyan.verify.v1 import account_pb2, trust_pb2
+
+from services.common.errors import Invalid
+
+Access = access_pb2.Access
+
+FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
+    module.DESCRIPTOR
+    for module in (
+        account_pb2,
+        trust_pb2,
+        message_pb2,
+        conversation_pb2,
+        link_pb2,
+        gate_pb2,
+        presence_pb2,
+        directory_pb2,
+    )
+)
+
+
+def _access_by_rpc() -> dict[str, int]:
+    return {
+        f"/{service.full_name}/{method.name}": method.GetOptions().Extensions[access_pb2.access]
+        for file in FILES
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+
+
+ACCESS = _access_by_rpc()
+"""Who may call each rpc, by its path "/package.Service/Method"."""
+
+PUBLIC_SERVICES = tuple(
+    service.full_name
+    for file in FILES
+    for service in file.services_by_name.values()
+    if all(
+        ACCESS[f"/{service.full_name}/{method.name}"] != access_pb2.ACCESS_INTERNAL
+        for method in service.methods
+    )
+)
+"""The services that the gateway routes, by full name."""
+
+
+def validate(request: message.Message) -> None:
+    """Raises Invalid, naming each wrong field, when a message breaks the contract's rules."""
+    try:
+        protovalidate.validate(request)
+    except protovalidate.ValidationError as error:
+        fields = {
+            _path(violation) or "request": violation.proto.message for violation in error.violations
+        }
+        text = "; ".join(f"{path}: {problem}" for path, problem in fields.items())
+        raise Invalid("INVALID_FIELD", text, fields=fields) from None
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    path = ""
+    for element in violation.proto.field.elements if violation.proto.field else ():
+        path += f".{element.field_name}" if path else element.field_name
+        if (index := element.subscript) is not None and index.field == "index":
+            path += f"[{index.value}]"
+    return path

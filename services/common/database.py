@@ -1,0 +1,151 @@
+"""The database: one engine for SQLite, MariaDB and MySQL, and what differs between them."""
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.common.errors import AppError, Exhausted, Unavailable
+
+SQLITE_BUSY_SECONDS = 5
+# Deadlock, lock wait timeout, record changed since last read (MariaDB): nothing was written.
+LOST_RACES = {1213, 1205, 1020}
+# Disk full, table full; MySQL and MariaDB.
+NO_SPACE = {1021, 1114, 1041, 28}
+
+
+def id_column_type() -> sa.types.TypeEngine[str]:
+    """The type of an opaque id: compared byte by byte in every database."""
+    ascii_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
+    return sa.String(64).with_variant(ascii_type, "mysql", "mariadb")
+
+
+def text_column_type(length: int) -> sa.types.TypeEngine[str]:
+    """The type of a short text in any script, emoji too."""
+    unicode_type = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(unicode_type, "mysql", "mariadb")
+
+
+def async_url(url: str) -> URL:
+    """Returns the URL with the driver that serves; raises ValueError for another database."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "mysql" | "mariadb":
+            # One dialect for both: SQLAlchemy finds out by itself which of them answers.
+            return parsed.set(drivername="mysql+asyncmy").update_query_dict({"charset": "utf8mb4"})
+    raise ValueError(f"HONGYAN_DATABASE_URL: {parsed.get_backend_name()} is not supported")
+
+
+def sync_url(url: str) -> URL:
+    """Returns the URL with the driver that migrates."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.set(drivername="sqlite")
+    return parsed.set(drivername="mysql+pymysql").update_query_dict({"charset": "utf8mb4"})
+
+
+class Database:
+    """Opens transactions; what goes wrong with the database leaves as an AppError."""
+
+    def __init__(self, url: str, pool: int) -> None:
+        target = async_url(url)
+        self.is_sqlite = target.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"pool_size": pool, "max_overflow": 0, "pool_timeout": 5}
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None}
+        else:
+            options["isolation_level"] = "READ COMMITTED"
+            options["pool_pre_ping"] = False
+            options["pool_recycle"] = 1800
+            options["connect_args"] = {"connect_timeout": 3}
+        self._engine = create_async_engine(target, **options)
+        if self.is_sqlite:
+            _prepare_sqlite(self._engine)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that may write; committed at the end, rolled back on an exception."""
+        try:
+            async with self._engine.connect() as connection:
+                if self.is_sqlite:
+                    await connection.execution_options(hongyan_writes=True)
+                async with connection.begin():
+                    yield connection
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            raise translate(error) from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction that only reads."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            raise translate(error) from error
+
+    async def check(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        async with self.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._engine.dispose()
+
+
+class LostRace(Unavailable):
+    """Another transaction won; nothing was written, and the same transaction may run again."""
+
+
+class Duplicate(AppError):
+    """A unique key was there already; nothing was written. Never leaves a service as it is."""
+
+
+def translate(error: Exception) -> Exception:
+    """Turns what a driver raised into an AppError, where the caller can do something about it."""
+    if isinstance(error, sa.exc.IntegrityError):
+        return Duplicate("DUPLICATE", "a unique key was there already")
+    if isinstance(error, sa.exc.DBAPIError):
+        original = error.orig
+        number = original.args[0] if original is not None and original.args else None
+        if number in LOST_RACES or "database is locked" in str(original):
+            return LostRace("DATABASE_BUSY", "another transaction won", retry_seconds=0.1)
+        if number in NO_SPACE or "disk is full" in str(original):
+            return Exhausted("DISK_FULL", "the database's disk is full", retry_seconds=30)
+        if isinstance(error, sa.exc.ProgrammingError | sa.exc.DataError):
+            return error
+        return Unavailable("DATABASE_AWAY", "the database does not answer", retry_seconds=1)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Exhausted("DISK_FULL", "the disk is full", retry_seconds=30)
+    if isinstance(error, sa.exc.TimeoutError | OSError | TimeoutError):
+        return Unavailable("DATABASE_AWAY", "the database does not answer", retry_seconds=1)
+    return error
+
+
+def for_update(statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Locks the selected rows until the end of the transaction; SQLite has locked all already."""
+    return statement.with_for_update()
+
+
+def _prepare_sqlite(engine: AsyncEngine) -> None:
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        # FULL: a commit returns when the log is on disk; NORMAL would promise too much.
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A writer takes the lock at once: upgrading a read lock later could fail half-way.
+        writes = connection.get_execution_options().get("hongyan_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
