@@ -1,1 +1,1 @@
-"""What every service shares: serving, interceptors, errors, tokens, telemetry, database and cluster."""
+"""What every service shares: serving, errors, tokens, limits, telemetry, database, cluster."""

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import grpc
+import sqlalchemy as sa
 import structlog
 import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common import telemetry
+from services.common import migrations, telemetry
 from services.common.contract import PUBLIC_SERVICES
 from services.common.interceptors import Authentication, Errors, Metrics, Tracing, Validation
 from services.common.settings import ServiceSettings
@@ -46,6 +47,16 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         uvloop.run(main())
     except (ValueError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
+
+
+def run_migration(service: str, url: str) -> None:
+    """Brings a service's tables up to date and says so on standard output."""
+    try:
+        before, after = migrations.upgrade(service, url)
+    except (sa.exc.SQLAlchemyError, ValueError, OSError) as error:
+        sys.exit(f"{service}: the migration failed: {error}")
+    done = "up to date" if before == after else f"migrated from {before or 'nothing'}"
+    sys.stdout.write(f"{service}: {done}, revision {after}\n")
 
 
 async def serve(

@@ -1,0 +1,1 @@
+"""Status: who is online; what it knows lives in Redis and may be lost at any moment."""

@@ -1,0 +1,267 @@
+"""The gates: their links, which users each holds, and the frames that go out to them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from google.protobuf.message import Message as ProtoMessage
+from hongyan.chat.v1 import link_pb2, link_pb2_grpc
+from hongyan.gate.v1 import gate_pb2
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.chat.committer import Committer, Entry
+from services.chat.cursors import Cursors, Moved
+from services.chat.rules import Chat, Message
+from services.chat.wire import read_send, to_difference, write_message
+from services.common.errors import AppError, status_code, to_duration
+
+# A frame to a gate holds at most so many bytes of deliveries, and one more.
+FRAME_BYTES = 1024 * 1024
+# A gate that lets more than this pile up is cut off; it attaches again and its devices sync.
+OUTGOING_BYTES = 128 * 1024 * 1024
+DIFFERENCES_AT_ONCE = 6
+
+LINKS = Gauge("hongyan_chat_links", "Gates that are attached.")
+BATCH = Histogram(
+    "hongyan_chat_link_deliveries",
+    "Deliveries in one frame to a gate.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+CUT = Counter("hongyan_chat_links_cut", "Links cut because the gate did not read.")
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False, slots=True)
+class Link:
+    """One gate's stream, and what waits to be written to it."""
+
+    gate_id: str = ""
+    users: set[str] = field(default_factory=set)
+    outgoing: list[link_pb2.Delivery] = field(default_factory=list)
+    outgoing_bytes: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    cut: bool = False
+
+    def put(self, delivery: link_pb2.Delivery) -> None:
+        """Queues a delivery; it leaves with all that is queued when the writer comes round."""
+        self.outgoing.append(delivery)
+        self.outgoing_bytes += len(delivery.frame)
+        if self.outgoing_bytes > OUTGOING_BYTES and not self.cut:
+            CUT.inc()
+            self.cut = True
+        self.wake.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a send came from, so that its answer finds the way back."""
+
+    link: Link
+    number: int
+    session_id: str
+
+
+class Links(link_pb2_grpc.LinkServiceServicer):
+    """Serves gates: takes their devices' requests, hands out answers and pushes.
+
+    Which gate holds which user is told over the links themselves and kept in memory: it is
+    whole whenever a gate is attached, and no look-up stands between a commit and its push.
+    """
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._routes: dict[str, list[Link]] = {}
+        self._differences = asyncio.Semaphore(DIFFERENCES_AT_ONCE)
+        # Set by main: these two call back into this object.
+        self.committer: Committer
+        self.cursors: Cursors
+
+    def Attach(self, request_iterator: AsyncIterator[link_pb2.AttachRequest], context: Any) -> Any:
+        # A coroutine that writes by itself, not a generator: frames go out when they are ready.
+        return self._serve(request_iterator, context)
+
+    async def _serve(self, frames: AsyncIterator[link_pb2.AttachRequest], context: Any) -> None:
+        link = Link()
+        LINKS.inc()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(link, frames, tasks))
+                writer = tasks.create_task(self._write(link, context))
+                await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+                for task in (reader, writer):
+                    task.cancel()
+                raise _Ended
+        except* _Ended:
+            pass
+        finally:
+            LINKS.dec()
+            for user_id in link.users:
+                self._forget(link, user_id)
+            log.info("link.ended", gate=link.gate_id, users=len(link.users))
+
+    async def _read(
+        self,
+        link: Link,
+        frames: AsyncIterator[link_pb2.AttachRequest],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        async for frame in frames:
+            if frame.gate_id:
+                link.gate_id = frame.gate_id
+                log.info("link.attached", gate=link.gate_id, users=len(frame.arrived_user_ids))
+            for user_id in frame.arrived_user_ids:
+                if user_id not in link.users:
+                    link.users.add(user_id)
+                    self._routes.setdefault(user_id, []).append(link)
+            for user_id in frame.left_user_ids:
+                if user_id in link.users:
+                    link.users.discard(user_id)
+                    self._forget(link, user_id)
+            for request in frame.requests:
+                match request.WhichOneof("request"):
+                    case "send":
+                        self._take_send(link, request)
+                    case "read":
+                        read = request.read
+                        self.cursors.submit(request.user_id, read.conversation_id, read.seq)
+                    case "sync":
+                        tasks.create_task(self._answer_sync(link, request))
+
+    async def _write(self, link: Link, context: Any) -> None:
+        while not link.cut:
+            await link.wake.wait()
+            link.wake.clear()
+            waiting, link.outgoing, link.outgoing_bytes = link.outgoing, [], 0
+            start = size = 0
+            for end, delivery in enumerate(waiting, 1):
+                size += len(delivery.frame)
+                if size > FRAME_BYTES or end == len(waiting):
+                    BATCH.observe(end - start)
+                    await context.write(link_pb2.AttachResponse(deliveries=waiting[start:end]))
+                    start, size = end, 0
+        log.warning("link.cut", gate=link.gate_id)
+
+    def _forget(self, link: Link, user_id: str) -> None:
+        links = self._routes[user_id]
+        links.remove(link)
+        if not links:
+            del self._routes[user_id]
+
+    def _take_send(self, link: Link, request: link_pb2.DeviceRequest) -> None:
+        send = read_send(request.send, request.user_id, request.traceparent)
+        asked = Asked(link, request.number, request.session_id)
+        try:
+            self.committer.submit(send, asked)
+        except AppError as error:
+            self.committed([Entry(send, asked, error)])
+
+    async def _answer_sync(self, link: Link, request: link_pb2.DeviceRequest) -> None:
+        try:
+            async with self._differences:
+                async for part in self._chat.difference(request.user_id, request.sync.heads):
+                    link.put(
+                        link_pb2.Delivery(
+                            answered_numbers=[request.number],
+                            more_follow=True,
+                            frame=to_difference(part),
+                        )
+                    )
+        except AppError as error:
+            # The gate keeps the device waiting and asks again.
+            log.warning("sync.failed", reason=error.reason)
+            return
+        except Exception as error:  # one device's trouble must not end the link of all
+            log.error("sync.failed", exc_info=error)
+            return
+        caught_up = gate_pb2.ConnectResponse()
+        caught_up.events.add().caught_up.SetInParent()
+        link.put(_answer([request.number], caught_up))
+
+    def committed(self, entries: list[Entry]) -> None:
+        """Answers senders and pushes to members what one transaction stored."""
+        # An answer has the outcomes of all of a session's sends; a push has the messages of
+        # one conversation that came in a row from one session, so that order is kept.
+        answers: dict[tuple[int, str], tuple[Asked, list[int], gate_pb2.ConnectResponse]] = {}
+        pushes: list[tuple[str, str, tuple[str, ...], gate_pb2.ConnectResponse]] = []
+        latest: dict[str, int] = {}
+        for entry in entries:
+            origin, outcome = entry.origin, entry.outcome
+            session_id = ""
+            if isinstance(origin, Asked):
+                session_id = origin.session_id
+                key = (id(origin.link), session_id)
+                if key not in answers:
+                    answers[key] = (origin, [], gate_pb2.ConnectResponse())
+                _, numbers, frame = answers[key]
+                numbers.append(origin.number)
+                _write_outcome(entry, frame)
+            elif not origin.done():
+                origin.set_result(outcome)
+            if entry.members and isinstance(outcome, Message):
+                place = latest.get(outcome.conversation_id)
+                if place is None or pushes[place][1] != session_id:
+                    latest[outcome.conversation_id] = len(pushes)
+                    push = gate_pb2.ConnectResponse()
+                    pushes.append((outcome.conversation_id, session_id, entry.members, push))
+                else:
+                    push = pushes[place][3]
+                write_message(outcome, push.events.add().message)
+        for asked, numbers, frame in answers.values():
+            asked.link.put(_answer(numbers, frame))
+        for _, session_id, members, push in pushes:
+            self._push(members, session_id, push)
+
+    def moved(self, cursors: list[Moved]) -> None:
+        """Tells members of cursors that moved."""
+        for cursor in cursors:
+            frame = gate_pb2.ConnectResponse()
+            event = frame.events.add().read_moved
+            event.conversation_id = cursor.conversation_id
+            event.user_id = cursor.user_id
+            event.read_seq = cursor.read_seq
+            self._push(cursor.members, "", frame)
+
+    def _push(self, users: tuple[str, ...], except_session_id: str, frame: ProtoMessage) -> None:
+        targets: dict[Link, list[str]] = {}
+        for user_id in users:
+            for link in self._routes.get(user_id, ()):
+                targets.setdefault(link, []).append(user_id)
+        if not targets:
+            return
+        payload = frame.SerializeToString()
+        for link, user_ids in targets.items():
+            link.put(
+                link_pb2.Delivery(
+                    user_ids=user_ids, except_session_id=except_session_id, frame=payload
+                )
+            )
+
+
+class _Ended(Exception):
+    """The link's stream has ended, one way or the other."""
+
+
+def _answer(numbers: list[int], frame: gate_pb2.ConnectResponse) -> link_pb2.Delivery:
+    return link_pb2.Delivery(answered_numbers=numbers, frame=frame.SerializeToString())
+
+
+def _write_outcome(entry: Entry, frame: gate_pb2.ConnectResponse) -> None:
+    outcome = entry.outcome
+    if isinstance(outcome, Message):
+        ack = frame.events.add().send_ack
+        ack.conversation_id = outcome.conversation_id
+        ack.client_message_id = outcome.client_message_id
+        ack.seq = outcome.seq
+        ack.created_at_micros = outcome.created_at
+        return
+    refused = frame.events.add().send_refused
+    refused.conversation_id = entry.send.conversation_id
+    refused.client_message_id = entry.send.client_message_id
+    refused.refusal.code = status_code(outcome)
+    refused.refusal.reason = outcome.reason
+    refused.refusal.message = outcome.message
+    if outcome.retry_seconds is not None:
+        refused.refusal.retry_delay.CopyFrom(to_duration(outcome.retry_seconds))

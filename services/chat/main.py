@@ -1,0 +1,132 @@
+"""Puts chat together and runs it: `python -m services.chat.main [serve|migrate]`."""
+
+import argparse
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+import grpc
+import uuid_utils
+from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
+from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
+
+from services.chat.committer import Committer
+from services.chat.cursors import Cursors
+from services.chat.link import Links
+from services.chat.rpc import ConversationService, MessageService
+from services.chat.rules import Chat, FindUsers
+from services.chat.settings import Settings
+from services.chat.store import Store
+from services.common import calls, serving
+from services.common.database import Database
+from services.common.limits import Limit, LocalLimit
+from services.common.tokens import Trust
+
+NAMES = ("hongyan.chat.v1.MessageService", "hongyan.chat.v1.ConversationService")
+
+
+def find_users_by(channel: grpc.aio.Channel, internal_key: str) -> FindUsers:
+    """Returns what asks verify which users exist."""
+    stub = trust_pb2_grpc.TrustServiceStub(channel)
+    metadata = calls.internal_metadata(internal_key)
+
+    async def find(user_ids: Collection[str]) -> Collection[str]:
+        request = trust_pb2.FindUsersRequest(user_ids=user_ids)
+        try:
+            answer = await stub.FindUsers(
+                request, metadata=metadata, timeout=calls.DEADLINE_SECONDS
+            )
+        except grpc.aio.AioRpcError as error:
+            raise calls.unavailable("VERIFY_AWAY", error) from error
+        return frozenset(answer.user_ids)
+
+    return find
+
+
+def crash_at(point: str) -> Callable[[str], None]:
+    """Returns what kills this process at its N-th commit, given "before_commit:N" or after."""
+    name, _, number = point.partition(":")
+    left = int(number or 0)
+
+    def crash(reached: str) -> None:
+        nonlocal left
+        if reached == name:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return crash
+
+
+async def serve() -> None:
+    settings = Settings()
+    database = Database(settings.database_url.get_secret_value(), settings.database_pool)
+    internal_key = settings.shared_key()
+    channel = calls.open_channel(settings.verify_target)
+    trust = Trust(calls.fetch_trust_from(channel, internal_key), now=time.time)
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[Store]:
+        async with database.begin() as connection:
+            yield Store(connection)
+
+    @asynccontextmanager
+    async def read() -> AsyncIterator[Store]:
+        async with database.read() as connection:
+            yield Store(connection)
+
+    chat = Chat(
+        begin, read, find_users_by(channel, internal_key), new_id=lambda: uuid_utils.uuid7().hex
+    )
+    links = Links(chat)
+    links.committer = Committer(
+        begin,
+        now=lambda: time.time_ns() // 1000,
+        on_commit=links.committed,
+        size=settings.commit_size,
+        capacity=settings.commit_queue,
+        crash=crash_at(settings.chat_crash_point),
+    )
+    links.cursors = Cursors(begin, on_moved=links.moved)
+    limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
+
+    def register(server: grpc.aio.Server) -> None:
+        message_pb2_grpc.add_MessageServiceServicer_to_server(
+            MessageService(chat, links.committer, limit), server
+        )
+        conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
+            ConversationService(chat, links.cursors), server
+        )
+        link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
+
+    try:
+        await serving.serve(
+            "chat",
+            settings,
+            trust=trust,
+            register=register,
+            names=(*NAMES, "hongyan.chat.v1.LinkService"),
+            ready=database.check,
+            background=(trust.follow, links.committer.run, links.cursors.run),
+        )
+    finally:
+        await channel.close()
+        await database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.chat.main",
+        description="Hongyan's chat service. Settings are HONGYAN_* environment variables.",
+    )
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    if parser.parse_args().command == "serve":
+        serving.run(serve)
+    else:
+        serving.run_migration("chat", Settings().database_url.get_secret_value())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Chat's settings, read once from HONGYAN_* environment variables."""
+
+from services.common.settings import DatabaseSettings, ServiceSettings
+
+
+class Settings(ServiceSettings, DatabaseSettings):
+    """What chat needs to run."""
+
+    address: str = "127.0.0.1:7003"
+    ops_address: str = "127.0.0.1:9103"
+    verify_target: str = "127.0.0.1:7002"
+    """Where verify answers: any gRPC target."""
+    commit_size: int = 256
+    """How many messages one transaction stores at most."""
+    commit_queue: int = 20_000
+    """How many messages may wait for a transaction; more are refused with a retry delay."""
+    limit_send: str = "60/1"
+    """Messages a user may send over REST: bucket/seconds for one more."""
+    chat_crash_point: str = ""
+    """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""

@@ -1,0 +1,167 @@
+"""The session stream: frames of bytes in and out; one reader and one writer for each device."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from hongyan.gate.v1 import gate_pb2
+from opentelemetry import propagate, trace
+
+from services.common.contract import validate
+from services.common.errors import AppError, Invalid
+from services.common.identity import Caller, caller
+from services.gate import frames
+from services.gate.rules import Gate
+from services.gate.session import Session
+
+MAX_FRAME_BYTES = 256 * 1024
+
+log = structlog.get_logger()
+
+
+class GateService:
+    """gate.v1.GateService, registered by `handlers` to take and give raw bytes.
+
+    Raw, because a frame that is too large must be refused without ending the stream, and
+    because frames for devices arrive serialized and are written as they are.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        admit: Callable[[Caller], Awaitable[None]],
+        idle_seconds: float,
+    ) -> None:
+        self._gate = gate
+        self._admit = admit
+        self._idle_seconds = idle_seconds
+        self._tracer = trace.get_tracer("hongyan.gate")
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Returns what registers the service."""
+        return grpc.method_handlers_generic_handler(
+            "hongyan.gate.v1.GateService",
+            {"Connect": grpc.stream_stream_rpc_method_handler(self.Connect)},
+        )
+
+    async def Connect(self, request_iterator: AsyncIterator[bytes], context: Any) -> None:
+        await self._admit(caller())
+        session = self._gate.open(caller())
+        session.answer(frames.welcome(session.session_id, self._idle_seconds))
+        task = asyncio.current_task()
+        assert task is not None
+        session.abort = task.cancel
+        reader = asyncio.create_task(self._read(session, request_iterator))
+        try:
+            await self._write(session, context)
+        finally:
+            self._gate.closed(session)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _write(self, session: Session, context: Any) -> None:
+        """Writes what is queued, all of it in one frame, until the session closes."""
+        while True:
+            await session.wake.wait()
+            session.wake.clear()
+            while frame := session.take():
+                session.writing_since = time.monotonic()
+                await context.write(frame)
+                session.writing_since = None
+            if session.done:
+                return
+
+    async def _read(self, session: Session, request_iterator: AsyncIterator[bytes]) -> None:
+        try:
+            greeted = False
+            async for data in request_iterator:
+                session.heard_at = time.monotonic()
+                if session.closing:
+                    break
+                greeted = self._take(session, data, greeted)
+        except Exception as error:
+            log.error("session.failed", exc_info=error)
+        finally:
+            session.finish()
+
+    def _take(self, session: Session, data: bytes, greeted: bool) -> bool:
+        """Does what a frame says; returns whether the device has said hello."""
+        try:
+            frame = _parse(data)
+        except AppError as error:
+            session.answer(frames.frame_refused(error))
+            return greeted
+        try:
+            validate(frame)
+        except Invalid:
+            # Somewhere in it something is wrong: what is right is done all the same.
+            sound = [event for event in frame.events if self._is_sound(session, event)]
+        else:
+            sound = list(frame.events)
+        traceparent = self._trace(frame) if frame.traceparent else ""
+        for event in sound:
+            kind = event.WhichOneof("event")
+            if (kind == "hello") is greeted:
+                word = "comes first" if not greeted else "comes once"
+                problem = Invalid("HELLO_EXPECTED", f"hello {word}", fields={"events": word})
+                session.answer(frames.frame_refused(problem))
+            elif kind == "send":
+                self._gate.send(session, event.send, traceparent)
+            elif kind == "read":
+                self._gate.read(session, event.read)
+            elif kind == "ping":
+                session.answer(frames.pong(event.ping.nonce))
+            elif kind == "sync":
+                self._gate.sync(session, event.sync)
+            elif kind == "bye":
+                session.finish()
+            else:
+                greeted = True
+                self._gate.sync(session, event.hello.sync)
+        return greeted
+
+    def _is_sound(self, session: Session, event: gate_pb2.ClientEvent) -> bool:
+        try:
+            validate(event)
+        except Invalid as error:
+            send = event.send
+            if event.WhichOneof("event") == "send" and len(send.client_message_id) <= 64:
+                session.answer(
+                    frames.send_refused(send.conversation_id[:64], send.client_message_id, error)
+                )
+            else:
+                session.answer(frames.frame_refused(error))
+            return False
+        return True
+
+    def _trace(self, frame: gate_pb2.ConnectRequest) -> str:
+        """Records a span for a traced frame and returns the context to pass on."""
+        with self._tracer.start_as_current_span(
+            "gate.frame",
+            context=propagate.extract({"traceparent": frame.traceparent}),
+            kind=trace.SpanKind.SERVER,
+            attributes={"hongyan.events": len(frame.events)},
+        ):
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier)
+        return carrier.get("traceparent", frame.traceparent)
+
+
+def _parse(data: bytes) -> gate_pb2.ConnectRequest:
+    if len(data) > MAX_FRAME_BYTES:
+        raise Invalid("FRAME_TOO_LARGE", f"a frame has at most {MAX_FRAME_BYTES} bytes")
+    try:
+        frame = gate_pb2.ConnectRequest.FromString(data)
+    except DecodeError:
+        raise Invalid("FRAME_UNREADABLE", "the frame is no ConnectRequest") from None
+    if not frame.events or len(frame.events) > 1_000:
+        raise Invalid(
+            "INVALID_FIELD",
+            "a frame has 1 to 1,000 events",
+            fields={"events": "must have 1 to 1,000 items"},
+        )
+    return frame

@@ -1,0 +1,335 @@
+"""What gate does with sessions: open, route, hand out, and close them."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import structlog
+from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
+from hongyan.gate.v1 import gate_pb2
+from prometheus_client import Counter, Gauge
+
+from services.common.errors import AppError, Exhausted, Unavailable
+from services.common.identity import Caller
+from services.common.limits import LocalLimit
+from services.gate import frames
+from services.gate.session import Bounds, Session
+
+Reason = gate_pb2.GoAwayReason
+
+# A device has at most so many sends unanswered; its outbox keeps the rest.
+SENDS_OPEN = 1_000
+ANSWER_SECONDS = 10.0
+SWEEP_SECONDS = 1.0
+# After a link changes, devices sync in portions: nobody is forgotten and there is no storm.
+RESYNC_PORTION = 50
+RESYNC_PAUSE_SECONDS = 0.05
+
+SESSIONS = Gauge("hongyan_gate_sessions", "Devices that are connected.")
+CLOSED = Counter("hongyan_gate_sessions_closed", "Sessions closed by the gate.", ["reason"])
+SENDS = Counter("hongyan_gate_sends", "Messages taken from devices.")
+PUSHES = Counter("hongyan_gate_pushes", "Push frames queued for devices.")
+UNANSWERED = Counter("hongyan_gate_sends_unanswered", "Sends refused since chat was lost or late.")
+
+log = structlog.get_logger()
+
+
+class ChatLink(Protocol):
+    """One live stream to a chat pod, as these rules see it."""
+
+    pending: "dict[int, Asked]"
+
+    def ask(self, request: link_pb2.DeviceRequest, asked: "Asked | None") -> None:
+        """Sends a request; if `asked`, its answer comes to Gate.deliver with this link."""
+
+
+class ChatLinks(Protocol):
+    """The live streams to all chat pods."""
+
+    def choose(self, conversation_id: str) -> ChatLink | None: ...
+    def live(self) -> Iterable[ChatLink]: ...
+    def arrived(self, user_id: str) -> None: ...
+    def left(self, user_id: str) -> None: ...
+
+
+class Asked:
+    """A request that chat has not answered, and who asked."""
+
+    __slots__ = ("asked_at", "request", "session")
+
+    def __init__(self, session: Session, request: Any, asked_at: float) -> None:
+        self.session = session
+        self.request = request
+        self.asked_at = asked_at
+
+
+class Gate:
+    """All sessions of this gate.
+
+    Times are seconds of `now`, a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        links: ChatLinks,
+        *,
+        bounds: Bounds,
+        now: Callable[[], float],
+        send_limits: tuple[LocalLimit, LocalLimit],
+        idle_seconds: float,
+        slow_seconds: float,
+    ) -> None:
+        self._links = links
+        self._bounds = bounds
+        self._now = now
+        self._user_limit, self._device_limit = send_limits
+        self._idle_seconds = idle_seconds
+        self._slow_seconds = slow_seconds
+        self._sessions: dict[str, Session] = {}
+        self._by_user: dict[str, list[Session]] = {}
+        self._waiting_syncs: dict[Session, gate_pb2.Sync] = {}
+        self._resync = asyncio.Event()
+        self._draining = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    # Sessions
+
+    def open(self, caller: Caller) -> Session:
+        """Opens a session, instead of an older stream of the same one."""
+        if self._draining:
+            raise Unavailable("DRAINING", "this gate stops: connect again", retry_seconds=1)
+        if older := self._sessions.get(caller.session_id):
+            self._close(older, Reason.GO_AWAY_REASON_REPLACED, 0)
+            self._drop(older)
+        session = Session(caller.user_id, caller.session_id, self._bounds, self._now)
+        self._sessions[session.session_id] = session
+        self._empty.clear()
+        users = self._by_user.setdefault(session.user_id, [])
+        users.append(session)
+        if len(users) == 1:
+            self._links.arrived(session.user_id)
+        SESSIONS.set(len(self._sessions))
+        return session
+
+    def closed(self, session: Session) -> None:
+        """Forgets a session whose stream has ended."""
+        session.closing = True
+        if self._sessions.get(session.session_id) is session:
+            self._drop(session)
+
+    def _drop(self, session: Session) -> None:
+        del self._sessions[session.session_id]
+        self._waiting_syncs.pop(session, None)
+        users = self._by_user[session.user_id]
+        users.remove(session)
+        if not users:
+            del self._by_user[session.user_id]
+            self._links.left(session.user_id)
+        if not self._sessions:
+            self._empty.set()
+        SESSIONS.set(len(self._sessions))
+
+    def user_ids(self) -> list[str]:
+        """Lists the users that have a session here."""
+        return list(self._by_user)
+
+    def end_sessions(self, session_ids: frozenset[str]) -> None:
+        """Closes streams whose session was ended."""
+        for session_id in session_ids:
+            if session := self._sessions.get(session_id):
+                self._close(session, Reason.GO_AWAY_REASON_SESSION_ENDED, 0)
+
+    def _close(
+        self, session: Session, reason: gate_pb2.GoAwayReason.ValueType, reconnect_seconds: float
+    ) -> None:
+        if not session.closing:
+            CLOSED.labels(Reason.Name(reason)).inc()
+            session.close(reason, reconnect_seconds)
+
+    # What devices ask
+
+    def send(self, session: Session, request: message_pb2.SendRequest, traceparent: str) -> None:
+        """Passes a message on to chat; the answer comes later."""
+        try:
+            self._user_limit.take(session.user_id)
+            self._device_limit.take(session.session_id)
+            if session.sends_open >= SENDS_OPEN:
+                raise Exhausted(
+                    "TOO_MANY_UNANSWERED", f"{SENDS_OPEN} sends are unanswered", retry_seconds=1
+                )
+            link = self._links.choose(request.conversation_id)
+            if link is None:
+                raise Unavailable("CHAT_AWAY", "chat cannot be reached", retry_seconds=0.5)
+        except AppError as error:
+            self._refuse(session, request, error)
+            return
+        SENDS.inc()
+        session.sends_open += 1
+        link.ask(
+            link_pb2.DeviceRequest(
+                user_id=session.user_id,
+                session_id=session.session_id,
+                send=request,
+                traceparent=traceparent,
+            ),
+            Asked(session, request, self._now()),
+        )
+
+    def read(self, session: Session, request: conversation_pb2.MarkReadRequest) -> None:
+        """Passes a read cursor on to chat; nothing comes back to ask for."""
+        if link := self._links.choose(request.conversation_id):
+            link.ask(
+                link_pb2.DeviceRequest(
+                    user_id=session.user_id, session_id=session.session_id, read=request
+                ),
+                None,
+            )
+
+    def sync(self, session: Session, sync: gate_pb2.Sync) -> None:
+        """Asks chat what the device lacks; pushes wait until that is queued."""
+        if session.syncing:
+            # One at a time: the newest wish is asked when this one is answered.
+            session.sync_wanted = sync
+            return
+        session.start_sync()
+        self._ask_sync(session, sync)
+
+    def _ask_sync(self, session: Session, sync: gate_pb2.Sync) -> None:
+        link = self._links.choose(session.user_id)
+        if link is None:
+            self._waiting_syncs[session] = sync
+            return
+        heads = {head.conversation_id: head.seq for head in sync.heads}
+        link.ask(
+            link_pb2.DeviceRequest(
+                user_id=session.user_id,
+                session_id=session.session_id,
+                sync=link_pb2.SyncRequest(heads=heads),
+            ),
+            Asked(session, sync, self._now()),
+        )
+
+    def _refuse(self, session: Session, request: message_pb2.SendRequest, error: AppError) -> None:
+        session.answer(
+            frames.send_refused(request.conversation_id, request.client_message_id, error)
+        )
+
+    # What chat says
+
+    def deliver(self, link: ChatLink, delivery: link_pb2.Delivery) -> None:
+        """Hands an answer to who asked, or a push to every session of its users."""
+        frame = delivery.frame
+        if delivery.user_ids:
+            except_session_id = delivery.except_session_id
+            for user_id in delivery.user_ids:
+                for session in self._by_user.get(user_id, ()):
+                    if session.session_id != except_session_id:
+                        session.push(frame)
+                        PUSHES.inc()
+            return
+        answered: Asked | None = None
+        for number in delivery.answered_numbers:
+            asked = link.pending.get(number)
+            if asked is None:  # too late: the device was told to send again
+                continue
+            answered = asked
+            if not delivery.more_follow:
+                del link.pending[number]
+                if not isinstance(asked.request, gate_pb2.Sync):
+                    asked.session.sends_open -= 1
+        if answered is None:
+            return
+        answered.session.answer(frame)
+        if isinstance(answered.request, gate_pb2.Sync):
+            answered.session.synced_at = self._now()
+            if not delivery.more_follow:
+                self._end_sync(answered.session)
+
+    def _end_sync(self, session: Session) -> None:
+        session.end_sync()
+        if wanted := session.sync_wanted:
+            session.sync_wanted = None
+            self.sync(session, wanted)
+
+    def link_up(self) -> None:
+        """A chat pod is attached: what it pushed before may have missed this gate."""
+        waiting, self._waiting_syncs = self._waiting_syncs, {}
+        for session, sync in waiting.items():
+            self._ask_sync(session, sync)
+        self._resync.set()
+
+    def link_lost(self, link: ChatLink) -> None:
+        """A chat pod is gone: nobody knows what became of the requests it had."""
+        pending, link.pending = link.pending, {}
+        lost = Unavailable("CHAT_LOST", "chat was lost: send it again", retry_seconds=0.2)
+        for asked in pending.values():
+            if isinstance(asked.request, gate_pb2.Sync):
+                if not asked.session.closing:
+                    self._ask_sync(asked.session, asked.request)
+            else:
+                asked.session.sends_open -= 1
+                UNANSWERED.inc()
+                self._refuse(asked.session, asked.request, lost)
+        self._resync.set()
+
+    # Upkeep
+
+    async def resync(self) -> None:
+        """After each change of links, tells every session to sync, a portion at a time."""
+        while True:
+            await self._resync.wait()
+            self._resync.clear()
+            sessions = list(self._sessions.values())
+            for start in range(0, len(sessions), RESYNC_PORTION):
+                for session in sessions[start : start + RESYNC_PORTION]:
+                    session.push(frames.NEED_SYNC) if session.syncing else session.need_sync()
+                await asyncio.sleep(RESYNC_PAUSE_SECONDS)
+
+    async def sweep(self) -> None:
+        """Once a second: ends silent and slow sessions, and answers what chat never did."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = self._now()
+            for session in list(self._sessions.values()):
+                if now - session.heard_at > self._idle_seconds:
+                    self._close(session, Reason.GO_AWAY_REASON_IDLE, 0)
+                elif session.full or (
+                    session.writing_since is not None
+                    and now - session.writing_since > self._slow_seconds
+                ):
+                    self._close(session, Reason.GO_AWAY_REASON_TOO_SLOW, 1)
+                    session.abort()
+                elif session.syncing and now - session.synced_at > ANSWER_SECONDS:
+                    self._close(session, Reason.GO_AWAY_REASON_DRAINING, random.uniform(0, 2))
+            for link in self._links.live():
+                self._answer_late(link, now)
+
+    def _answer_late(self, link: ChatLink, now: float) -> None:
+        late = Unavailable("CHAT_LATE", "chat did not answer: send it again", retry_seconds=1)
+        expired = []
+        for number, asked in link.pending.items():
+            if now - asked.asked_at <= ANSWER_SECONDS:
+                break  # they are in the order in which they were asked
+            expired.append((number, asked))
+        for number, asked in expired:
+            if isinstance(asked.request, gate_pb2.Sync) and not asked.session.closing:
+                continue  # parts of it may still come; the session's own time decides
+            del link.pending[number]
+            if not isinstance(asked.request, gate_pb2.Sync):
+                asked.session.sends_open -= 1
+                UNANSWERED.inc()
+                self._refuse(asked.session, asked.request, late)
+
+    async def drain(self, spread_seconds: float, patience_seconds: float) -> None:
+        """Asks every device to come back elsewhere, and waits until they have gone."""
+        self._draining = True
+        for session in list(self._sessions.values()):
+            delay = random.uniform(0, spread_seconds)
+            self._close(session, Reason.GO_AWAY_REASON_DRAINING, delay)
+        log.info("gate.draining", sessions=len(self._sessions))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                await self._empty.wait()

@@ -1,0 +1,53 @@
+"""status.v1 on the wire: protobuf in, protobuf out, nothing decided here."""
+
+from typing import Any
+
+from hongyan.status.v1 import (
+    directory_pb2,
+    directory_pb2_grpc,
+    presence_pb2,
+    presence_pb2_grpc,
+)
+
+from services.common.errors import to_duration
+from services.status.rules import Directory, Presence
+
+State = presence_pb2.PresenceState
+STATES = {
+    None: State.PRESENCE_STATE_UNSPECIFIED,
+    True: State.PRESENCE_STATE_ONLINE,
+    False: State.PRESENCE_STATE_OFFLINE,
+}
+
+
+class PresenceService(presence_pb2_grpc.PresenceServiceServicer):
+    """Presence for users."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def Query(self, request: presence_pb2.QueryRequest, context: Any) -> Any:
+        presences = await self._directory.presences(list(request.user_ids))
+        return presence_pb2.QueryResponse(presences=[to_presence(one) for one in presences])
+
+
+class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
+    """Leases for gates."""
+
+    def __init__(self, directory: Directory, lease_seconds: float) -> None:
+        self._directory = directory
+        self._lease = to_duration(lease_seconds)
+
+    async def Renew(self, request: directory_pb2.RenewRequest, context: Any) -> Any:
+        await self._directory.renew(
+            request.gate_id, list(request.user_ids), list(request.left_user_ids)
+        )
+        return directory_pb2.RenewResponse(lease=self._lease)
+
+
+def to_presence(presence: Presence) -> presence_pb2.Presence:
+    """Returns a presence."""
+    target = presence_pb2.Presence(user_id=presence.user_id, state=STATES[presence.online])
+    if presence.active_at is not None:
+        target.active_at.FromMilliseconds(int(presence.active_at * 1000))
+    return target
