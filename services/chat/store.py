@@ -1,6 +1,7 @@
 """Chat's tables, and the only SQL that touches them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,6 +64,29 @@ _HEAD = (
     conversation.c.active_at,
 )
 
+# The statements of every commit, built once: building them costs as much as running them.
+_LOCK = (
+    sa.select(conversation.c.id, conversation.c.last_seq, conversation.c.member_version)
+    .where(conversation.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(conversation.c.id)
+    .with_for_update()
+)
+_MEMBER_IDS = sa.select(member.c.conversation_id, member.c.user_id).where(
+    member.c.conversation_id.in_(sa.bindparam("ids", expanding=True))
+)
+_INSERT = sa.insert(message)
+
+
+@lru_cache(maxsize=1024)
+def _move_heads(count: int) -> sa.TextClause:
+    """Sets last_seq of so many conversations: parameters id0, seq0, id1, seq1, …, and now."""
+    cases = " ".join(f"WHEN :id{place} THEN :seq{place}" for place in range(count))
+    ids = ", ".join(f":id{place}" for place in range(count))
+    return sa.text(
+        f"UPDATE conversation SET active_at = :now, last_seq = CASE id {cases} END "  # noqa: S608
+        f"WHERE id IN ({ids})"
+    )
+
 
 class Store:
     """One open transaction on chat's tables: all that the rules ask of storage."""
@@ -74,21 +98,12 @@ class Store:
 
     async def lock(self, ids: Sequence[str]) -> dict[str, Locked]:
         """Locks conversations in the order of their ids: two commits never wait in a ring."""
-        rows = await self._connection.execute(
-            sa.select(conversation.c.id, conversation.c.last_seq, conversation.c.member_version)
-            .where(conversation.c.id.in_(ids))
-            .order_by(conversation.c.id)
-            .with_for_update()
-        )
+        rows = await self._connection.execute(_LOCK, {"ids": ids})
         return {id: Locked(last_seq, version) for id, last_seq, version in rows}
 
     async def member_ids(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Returns the users of each conversation."""
-        rows = await self._connection.execute(
-            sa.select(member.c.conversation_id, member.c.user_id).where(
-                member.c.conversation_id.in_(ids)
-            )
-        )
+        rows = await self._connection.execute(_MEMBER_IDS, {"ids": ids})
         found: dict[str, list[str]] = {}
         for conversation_id, user_id in rows:
             found.setdefault(conversation_id, []).append(user_id)
@@ -115,7 +130,7 @@ class Store:
     async def append(self, rows: Sequence[Row], heads: Mapping[str, int], now: int) -> None:
         """Adds messages and moves the heads of their conversations, which are locked."""
         await self._connection.execute(
-            sa.insert(message),
+            _INSERT,
             [
                 {
                     "conversation_id": row.message.conversation_id,
@@ -131,11 +146,10 @@ class Store:
             ],
         )
         # One statement for all heads: an executemany would be a round trip for each.
-        await self._connection.execute(
-            sa.update(conversation)
-            .where(conversation.c.id.in_(list(heads)))
-            .values(last_seq=sa.case(dict(heads), value=conversation.c.id), active_at=now)
-        )
+        values: dict[str, object] = {"now": now}
+        for place, (id, last_seq) in enumerate(heads.items()):
+            values[f"id{place}"], values[f"seq{place}"] = id, last_seq
+        await self._connection.execute(_move_heads(len(heads)), values)
 
     # Cursors
 
