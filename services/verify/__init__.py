@@ -1,0 +1,1 @@
+"""Verify: accounts, e-mail codes, passwords, tokens and sessions."""

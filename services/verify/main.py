@@ -1,0 +1,123 @@
+"""Puts verify together and runs it: `python -m services.verify.main [serve|migrate]`."""
+
+import argparse
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import uuid_utils
+from hongyan.verify.v1 import account_pb2_grpc, trust_pb2_grpc
+
+from services.common import cluster, serving
+from services.common.database import Database
+from services.common.identity import Caller
+from services.common.limits import Limit, SharedLimits
+from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
+from services.verify.mail import Carrier, Folder, Post, Smtp
+from services.verify.passwords import Passwords
+from services.verify.rpc import AccountService, TrustService
+from services.verify.rules import DAY, MICROS, Policy, Verify
+from services.verify.settings import Settings
+from services.verify.store import Store
+
+KEY_SET_PATH = "/.well-known/jwks.json"
+
+
+def policy(settings: Settings) -> Policy:
+    """Returns the durations and limits that the settings name."""
+    return Policy(
+        code_life=int(settings.code_minutes * 60 * MICROS),
+        code_tries=settings.code_tries,
+        session_idle=int(settings.session_idle_days * DAY),
+        session_life=int(settings.session_days * DAY),
+        refresh_grace=int(settings.refresh_grace_seconds * MICROS),
+        code_address=Limit.parse("code_address", settings.limit_code_address),
+        code_ip=Limit.parse("code_ip", settings.limit_code_ip),
+        login_account=Limit.parse("login_account", settings.limit_login_account),
+        login_ip=Limit.parse("login_ip", settings.limit_login_ip),
+    )
+
+
+async def serve() -> None:
+    settings = Settings()
+    key = settings.signing_key_pem()
+    signer = Signer(key)
+    database = Database(settings.database_url.get_secret_value(), settings.database_pool)
+    redis = cluster.connect(settings)
+
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[Store]:
+        async with database.begin() as connection:
+            yield Store(connection)
+
+    @asynccontextmanager
+    async def read() -> AsyncIterator[Store]:
+        async with database.read() as connection:
+            yield Store(connection)
+
+    carrier: Carrier = Folder(settings.mail_folder)
+    if smtp_url := settings.smtp_url.get_secret_value():
+        carrier = Smtp(smtp_url)
+    post = Post(carrier, settings.mail_from, now=time.time)
+
+    def sign(caller: Caller, now: float) -> tuple[str, float]:
+        return signer.sign(caller, now), int(now) + LIFETIME_SECONDS
+
+    verify = Verify(
+        begin,
+        read,
+        policy=policy(settings),
+        passwords=Passwords(),
+        limits=SharedLimits(redis),
+        post=post,
+        sign=sign,
+        # Derived, so that there is one secret to keep; changing it only voids open codes.
+        secret=hmac.digest(key, b"hongyan codes", hashlib.sha256),
+        now=lambda: time.time_ns() // 1000,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
+
+    async def own_trust(mark: int) -> TrustUpdate:
+        ended, following = await verify.ended_since(mark)
+        return TrustUpdate(signer.key_set_json, tuple(ended), following)
+
+    def register(server: grpc.aio.Server) -> None:
+        account_pb2_grpc.add_AccountServiceServicer_to_server(AccountService(verify), server)
+        trust_pb2_grpc.add_TrustServiceServicer_to_server(
+            TrustService(verify, signer.key_set_json), server
+        )
+
+    trust = Trust(own_trust, now=time.time)
+    try:
+        await serving.serve(
+            "verify",
+            settings,
+            trust=trust,
+            register=register,
+            names=("hongyan.verify.v1.AccountService", "hongyan.verify.v1.TrustService"),
+            ready=database.check,
+            background=(trust.follow, post.run),
+            pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
+        )
+    finally:
+        await redis.aclose()
+        await database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m services.verify.main",
+        description="Hongyan's account service. Settings are HONGYAN_* environment variables.",
+    )
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    if parser.parse_args().command == "serve":
+        serving.run(serve)
+    else:
+        serving.run_migration("verify", Settings().database_url.get_secret_value())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""verify.v1 on the wire: protobuf in, protobuf out, nothing decided here."""
+
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2, trust_pb2_grpc
+
+from services.common.errors import Invalid
+from services.common.identity import caller
+from services.verify.rules import Account, Device, Purpose, Session, Tokens, Verify
+
+CURRENT = "current"
+
+
+class AccountService(account_pb2_grpc.AccountServiceServicer):
+    """Accounts for everybody."""
+
+    def __init__(self, verify: Verify) -> None:
+        self._verify = verify
+
+    async def SendCode(self, request: account_pb2.SendCodeRequest, context: Any) -> Any:
+        expires_at = await self._verify.send_code(
+            request.email, Purpose(request.purpose), peer_ip(context)
+        )
+        return account_pb2.SendCodeResponse(expires_at=to_timestamp(expires_at))
+
+    async def Register(self, request: account_pb2.RegisterRequest, context: Any) -> Any:
+        account = await self._verify.register(
+            request.email, request.code, request.password, request.display_name
+        )
+        return account_pb2.RegisterResponse(me=to_me(account))
+
+    async def Login(self, request: account_pb2.LoginRequest, context: Any) -> Any:
+        device = Device(request.device.id, request.device.name, request.device.platform)
+        tokens, account = await self._verify.login(
+            request.email, request.password, device, peer_ip(context)
+        )
+        return account_pb2.LoginResponse(tokens=to_tokens(tokens), me=to_me(account))
+
+    async def Refresh(self, request: account_pb2.RefreshRequest, context: Any) -> Any:
+        tokens = await self._verify.refresh(request.refresh_token)
+        return account_pb2.RefreshResponse(tokens=to_tokens(tokens))
+
+    async def RevokeSession(self, request: account_pb2.RevokeSessionRequest, context: Any) -> Any:
+        own = caller()
+        session_id = own.session_id if request.session_id == CURRENT else request.session_id
+        await self._verify.end_session(own.user_id, session_id)
+        return account_pb2.RevokeSessionResponse()
+
+    async def ListSessions(self, request: account_pb2.ListSessionsRequest, context: Any) -> Any:
+        own = caller()
+        sessions = await self._verify.sessions(own.user_id)
+        return account_pb2.ListSessionsResponse(
+            sessions=[to_session(session, own.session_id) for session in sessions]
+        )
+
+    async def ResetPassword(self, request: account_pb2.ResetPasswordRequest, context: Any) -> Any:
+        await self._verify.reset_password(request.email, request.code, request.new_password)
+        return account_pb2.ResetPasswordResponse()
+
+    async def GetMe(self, request: account_pb2.GetMeRequest, context: Any) -> Any:
+        return account_pb2.GetMeResponse(me=to_me(await self._verify.me(caller().user_id)))
+
+    async def UpdateMe(self, request: account_pb2.UpdateMeRequest, context: Any) -> Any:
+        paths = set(request.update_mask.paths)
+        if not paths and request.me.display_name:
+            paths = {"display_name"}
+        if unknown := paths - {"display_name"}:
+            raise Invalid(
+                "INVALID_FIELD",
+                f"update_mask: {sorted(unknown)} cannot be changed",
+                fields={"update_mask": "only display_name can be changed"},
+            )
+        user_id = caller().user_id
+        if paths:
+            account = await self._verify.rename(user_id, request.me.display_name)
+        else:
+            account = await self._verify.me(user_id)
+        return account_pb2.UpdateMeResponse(me=to_me(account))
+
+    async def GetUser(self, request: account_pb2.GetUserRequest, context: Any) -> Any:
+        account = await self._verify.me(request.user_id)
+        user = account_pb2.User(user_id=account.user_id, display_name=account.display_name)
+        return account_pb2.GetUserResponse(user=user)
+
+
+class TrustService(trust_pb2_grpc.TrustServiceServicer):
+    """Keys, ended sessions and which users exist, for the other services."""
+
+    def __init__(self, verify: Verify, key_set_json: str) -> None:
+        self._verify = verify
+        self._key_set_json = key_set_json
+
+    async def GetTrust(self, request: trust_pb2.GetTrustRequest, context: Any) -> Any:
+        ended, mark = await self._verify.ended_since(request.after_mark)
+        return trust_pb2.GetTrustResponse(
+            key_set_json=self._key_set_json, ended_session_ids=ended, mark=mark
+        )
+
+    async def FindUsers(self, request: trust_pb2.FindUsersRequest, context: Any) -> Any:
+        found = await self._verify.existing(list(request.user_ids))
+        return trust_pb2.FindUsersResponse(user_ids=found)
+
+
+def peer_ip(context: Any) -> str:
+    """Returns the address that a call came from, as the gateway saw it.
+
+    The gateway appends the address it sees to x-forwarded-for; what stands before that was
+    written by the client and is not believed.
+    """
+    forwarded = str(dict(context.invocation_metadata() or ()).get("x-forwarded-for", ""))
+    return forwarded.rpartition(",")[2].strip() or str(context.peer()).rpartition(":")[0]
+
+
+def to_timestamp(micros: int) -> Timestamp:
+    """Returns microseconds since 1970 as a Timestamp."""
+    stamp = Timestamp()
+    stamp.FromMicroseconds(micros)
+    return stamp
+
+
+def to_me(account: Account) -> account_pb2.Me:
+    """Returns what a user sees of themself."""
+    return account_pb2.Me(
+        user_id=account.user_id,
+        display_name=account.display_name,
+        email=account.email,
+        created_at=to_timestamp(account.created_at),
+    )
+
+
+def to_tokens(tokens: Tokens) -> account_pb2.Tokens:
+    """Returns a session's tokens."""
+    return account_pb2.Tokens(
+        access_token=tokens.access,
+        access_expires_at=to_timestamp(tokens.access_expires_at),
+        refresh_token=tokens.refresh,
+        session_id=tokens.session_id,
+        user_id=tokens.user_id,
+    )
+
+
+def to_session(session: Session, current_id: str) -> account_pb2.Session:
+    """Returns a session as its user sees it."""
+    return account_pb2.Session(
+        session_id=session.session_id,
+        device=account_pb2.Device(
+            id=session.device.id, name=session.device.name, platform=session.device.platform
+        ),
+        created_at=to_timestamp(session.created_at),
+        used_at=to_timestamp(session.used_at),
+        current=session.session_id == current_id,
+    )

@@ -1,0 +1,53 @@
+"""Verify's settings, read once from HONGYAN_* environment variables."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from services.common.settings import DatabaseSettings, RedisSettings, ServiceSettings
+
+
+class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
+    """What verify needs to run."""
+
+    address: str = "127.0.0.1:7002"
+    ops_address: str = "127.0.0.1:9102"
+    signing_key: SecretStr = SecretStr("")
+    """The Ed25519 private key that signs access tokens, PEM; or brought by signing_key_file."""
+    signing_key_file: Path | None = None
+    """A file with the signing key."""
+    smtp_url: SecretStr = SecretStr("")
+    """smtp://user:password@host:587?starttls=true, or smtps://…; empty: mail_folder."""
+    mail_folder: Path = Path(".hongyan/mail")
+    """Where mail lands as .eml files when there is no smtp_url."""
+    mail_from: str = "Hongyan <hongyan@localhost>"
+    """The sender of mails."""
+    code_minutes: float = 10.0
+    """How long a mailed code works."""
+    code_tries: int = 5
+    """How many guesses a code allows."""
+    session_idle_days: float = 30.0
+    """A session that is not refreshed for so long ends."""
+    session_days: float = 180.0
+    """A session ends after so long in any case."""
+    refresh_grace_seconds: float = 10.0
+    """How long a used refresh token still gives an answer, while the new one is unused."""
+    limit_code_address: str = "3/60"
+    """Codes for one address: bucket/seconds for one more."""
+    limit_code_ip: str = "20/10"
+    """Codes asked for from one IP address."""
+    limit_login_account: str = "10/30"
+    """Log-ins for one account from one IP address."""
+    limit_login_ip: str = "100/2"
+    """Log-ins from one IP address."""
+
+    def signing_key_pem(self) -> bytes:
+        """Returns the signing key; raises ValueError when there is none."""
+        if key := self.signing_key.get_secret_value():
+            return key.encode()
+        if self.signing_key_file:
+            return self.signing_key_file.read_bytes()
+        raise ValueError(
+            "set HONGYAN_SIGNING_KEY_FILE to a PEM file with an Ed25519 private key "
+            "(openssl genpkey -algorithm ed25519)"
+        )
