@@ -22,6 +22,8 @@ from google.protobuf import (
 PROTO = Path(__file__).resolve().parent
 GEN = PROTO / "gen"
 # protovalidate ships its rules compiled only; protoc takes them as a descriptor set.
+# The gateway shows errors as JSON only if it knows the types of their details.
+ERRORS = "google/rpc/error_details.proto"
 SERVICE = re.compile(r"^service ", re.MULTILINE)
 RULES = "buf/validate/validate.proto"
 
@@ -76,6 +78,7 @@ def generate(out: Path) -> None:
             "--include_imports",
             f"--descriptor_set_out={out}/hongyan.binpb",
             *contract,
+            ERRORS,
         )
 
 

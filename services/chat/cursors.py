@@ -73,6 +73,8 @@ class Cursors:
                     await self.move(wanted)
                 except AppError as error:
                     log.warning("cursors.dropped", cursors=len(wanted), reason=error.reason)
+                except Exception as error:  # a hint is not worth the service
+                    log.error("cursors.dropped", cursors=len(wanted), exc_info=error)
             self._wake.clear()
 
     async def move_one(self, user_id: str, conversation_id: str, seq: int) -> int:

@@ -175,7 +175,8 @@ class Chat:
             if after_seq is not None:
                 page = await store.after(conversation_id, after_seq, limit)
             else:
-                page = await store.before(conversation_id, before_seq or 2**62, limit)
+                end = 2**62 if before_seq is None else before_seq
+                page = await store.before(conversation_id, end, limit)
             head = await store.head(conversation_id)
         assert head is not None
         return page, head.last_seq

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from services.common.errors import Unavailable
 from services.common.settings import RedisSettings
@@ -29,5 +29,5 @@ def redis_errors() -> Iterator[None]:
     """Turns what goes wrong with Redis into Unavailable."""
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
         raise Unavailable("REDIS_AWAY", "Redis does not answer", retry_seconds=1) from error

@@ -100,6 +100,8 @@ class LocalLimit:
         if wait > 1e-9:
             raise refused(self._limit, wait)
         self._full_at[key] = full_at + self._limit.seconds
+        # Who goes on stays: else others coming would empty a bucket that is in use.
+        self._full_at.move_to_end(key)
         if len(self._full_at) > self._keys:
             self._full_at.popitem(last=False)
 

@@ -122,6 +122,8 @@ class Trust:
                 await self.refresh()
             except AppError as error:
                 log.warning("trust.stale", reason=error.reason)
+            except Exception as error:  # an answer that makes no sense ends no service
+                log.error("trust.stale", exc_info=error)
             await asyncio.sleep(POLL_SECONDS)
 
     async def refresh(self) -> None:

@@ -1,0 +1,1 @@
+"""The embedded run: the whole system on one machine, from one command, with no server installed."""

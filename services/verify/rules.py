@@ -154,8 +154,9 @@ Sign = Callable[[Caller, float], tuple[str, float]]
 class Verify:
     """The rules of accounts.
 
-    `read` opens a transaction that only reads; `secret` keys the hashes of codes; `sign` returns an access token and when it expires
-    (Unix seconds); `now` is microseconds since 1970 UTC.
+    `read` opens a transaction that only reads; `secret` keys the hashes of codes; `sign`
+    returns an access token and when it expires (Unix seconds); `now` is microseconds since
+    1970 UTC.
     """
 
     def __init__(
