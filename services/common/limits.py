@@ -20,18 +20,20 @@ REFUSED = Counter("hongyan_limit_refused", "Calls that a limit refused.", ["limi
 
 log = structlog.get_logger()
 
-# Takes one token: the answer is 0, or the milliseconds until there is one. The bucket is kept
+# Takes one token: the answer is 0, or the microseconds until there is one. The bucket is kept
 # as the time at which it will be full again, so one number is the whole state.
 TAKE = """
 local now = redis.call('TIME')
-now = now[1] * 1000 + math.floor(now[2] / 1000)
+now = now[1] * 1000000 + now[2]
 local size, step = tonumber(ARGV[1]), tonumber(ARGV[2])
 local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
 local wait = full + step - now - size * step
 if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], full + step, 'PX', math.ceil(full + step - now))
+local life = math.ceil((full + step - now) / 1000)
+redis.call('SET', KEYS[1], string.format('%.0f', full + step), 'PX', math.max(life, 1))
 return 0
 """
+MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ class SharedLimits:
         try:
             with redis_errors():
                 wait = int(
-                    await self._redis.eval(TAKE, 1, name, limit.size, int(limit.seconds * 1000))
+                    await self._redis.eval(
+                        TAKE, 1, name, limit.size, math.ceil(limit.seconds * MICROS)
+                    )
                 )
         except Unavailable:
             if closed_without_redis:
@@ -79,7 +83,7 @@ class SharedLimits:
             log.warning("limit.open", limit=limit.name)
             return
         if wait:
-            raise refused(limit, wait / 1000)
+            raise refused(limit, wait / MICROS)
 
 
 class LocalLimit:
