@@ -1,0 +1,217 @@
+"""Who the client is: accounts and sessions, and every call made with a token that works."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from hongyan.verify.v1 import account_grpc, account_pb2
+
+from hongyan_client import model
+from hongyan_client.channel import CALL_SECONDS, Channel
+from hongyan_client.errors import DeadlineExceeded, NotLoggedIn, Unauthenticated, Unavailable
+from hongyan_client.tokens import Tokens, TokenStore, from_proto
+
+Reply = TypeVar("Reply")
+
+# A token is renewed when it has less than this left, so that no call carries a dying one.
+EARLY_SECONDS = 60.0
+# A password is hashed slowly on purpose, and such calls may wait in line.
+CREDENTIAL_SECONDS = 30.0
+
+PURPOSES = {
+    "register": account_pb2.CODE_PURPOSE_REGISTER,
+    "reset_password": account_pb2.CODE_PURPOSE_RESET_PASSWORD,
+}
+
+
+class AccountCalls:
+    """Calls as one session, or as nobody before the log-in."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        store: TokenStore,
+        *,
+        address: str,
+        now: Callable[[], float] = time.time,
+        signed_out: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self._channel = channel
+        self._stub = account_grpc.AccountServiceStub(channel.grpc)
+        self._store = store
+        self._address = address
+        self._now = now
+        self._signed_out = signed_out
+        self._refreshing: asyncio.Task[Tokens] | None = None
+        self.tokens = store.load()
+
+    async def call(
+        self, method: Callable[..., Awaitable[Reply]], request: Message, *, timeout: float = 0
+    ) -> Reply:
+        """Calls as the session; when the token is refused, renews it and calls once more."""
+        seconds = timeout or CALL_SECONDS
+        token = await self.access_token()
+        grpc_method: Any = method
+        try:
+            return await self._channel.call(grpc_method, request, token=token, timeout=seconds)
+        except Unauthenticated:
+            token = await self.access_token(stale=token)
+            return await self._channel.call(grpc_method, request, token=token, timeout=seconds)
+
+    async def access_token(self, *, stale: str = "") -> str:
+        """Returns a token that works; one that equals `stale` is renewed at once.
+
+        Raises NotLoggedIn when there is no session, or the server ended it.
+        """
+        tokens = self.tokens
+        if tokens is None:
+            raise NotLoggedIn("log in first")
+        fresh = tokens.access_expires_at - self._now() > EARLY_SECONDS
+        if fresh and tokens.access_token != stale:
+            return tokens.access_token
+        if self._refreshing is None:
+            # A task of its own: were the caller cancelled between the server's answer and
+            # the file, the only token that still works would be lost.
+            task = asyncio.create_task(self._refresh(tokens), name="refresh tokens")
+            task.add_done_callback(self._refreshed)
+            self._refreshing = task
+        try:
+            return (await asyncio.shield(self._refreshing)).access_token
+        except (Unavailable, DeadlineExceeded):
+            # A token that still has some seconds is better than none.
+            if stale or tokens.access_expires_at <= self._now():
+                raise
+            return tokens.access_token
+
+    async def _refresh(self, used: Tokens) -> Tokens:
+        """Renews the tokens, unless another process of this profile has just done it."""
+        async with contextlib.AsyncExitStack() as stack:
+            lock = self._store.exclusive()
+            await asyncio.to_thread(lock.__enter__)
+            stack.callback(lock.__exit__, None, None, None)
+            stored = await asyncio.to_thread(self._store.load)
+            if stored is None:
+                self._forget("LOGGED_OUT")
+                raise NotLoggedIn("this profile was logged out")
+            if stored.access_token != used.access_token:
+                self.tokens = stored
+                return stored
+            try:
+                answer = await self._channel.call(
+                    self._stub.Refresh,
+                    account_pb2.RefreshRequest(refresh_token=stored.refresh_token),
+                )
+            except Unauthenticated as error:
+                self._store.clear()
+                self._forget(error.reason or "SESSION_ENDED")
+                raise NotLoggedIn("the session has ended; log in again") from error
+            tokens = from_proto(answer.tokens, self._now(), self._address)
+            await asyncio.to_thread(self._store.save, tokens)
+            self.tokens = tokens
+            return tokens
+
+    def _refreshed(self, task: "asyncio.Task[Tokens]") -> None:
+        self._refreshing = None
+        # Whoever waits gets the error; if nobody does any more, it is not news.
+        if not task.cancelled():
+            task.exception()
+
+    def forget(self) -> None:
+        """Drops the tokens from disk and memory, without a word to the server."""
+        self._store.clear()
+        self.tokens = None
+
+    def _forget(self, reason: str) -> None:
+        self.tokens = None
+        self._signed_out(reason)
+
+    async def close(self) -> None:
+        """Lets a renewal that is under way end: its answer must reach the disk."""
+        if self._refreshing is not None:
+            await asyncio.gather(self._refreshing, return_exceptions=True)
+
+    async def send_code(self, email: str, purpose: str) -> None:
+        """Has a code mailed; `purpose` is "register" or "reset_password"."""
+        request = account_pb2.SendCodeRequest(email=email, purpose=PURPOSES[purpose])
+        await self._channel.call(self._stub.SendCode, request, timeout=CREDENTIAL_SECONDS)
+
+    async def register(
+        self, email: str, code: str, password: str, display_name: str
+    ) -> model.Account:
+        """Makes an account; does not log in."""
+        request = account_pb2.RegisterRequest(
+            email=email, code=code, password=password, display_name=display_name
+        )
+        answer = await self._channel.call(self._stub.Register, request, timeout=CREDENTIAL_SECONDS)
+        return _account(answer.me)
+
+    async def login(self, email: str, password: str, device: account_pb2.Device) -> model.Account:
+        """Opens a session and keeps its tokens."""
+        request = account_pb2.LoginRequest(email=email, password=password, device=device)
+        answer = await self._channel.call(self._stub.Login, request, timeout=CREDENTIAL_SECONDS)
+        tokens = from_proto(answer.tokens, self._now(), self._address)
+        await asyncio.to_thread(self._store.save, tokens)
+        self.tokens = tokens
+        return _account(answer.me)
+
+    async def logout(self) -> None:
+        """Ends the session on the server, then forgets the tokens."""
+        with contextlib.suppress(Unauthenticated, NotLoggedIn):
+            await self.end_session("current")
+        self.forget()
+
+    async def reset_password(self, email: str, code: str, new_password: str) -> None:
+        """Sets a new password with a mailed code; ends every session of the account."""
+        request = account_pb2.ResetPasswordRequest(
+            email=email, code=code, new_password=new_password
+        )
+        await self._channel.call(self._stub.ResetPassword, request, timeout=CREDENTIAL_SECONDS)
+
+    async def me(self) -> model.Account:
+        """Returns the own profile."""
+        answer = await self.call(self._stub.GetMe, account_pb2.GetMeRequest())
+        return _account(answer.me)
+
+    async def update_me(self, display_name: str) -> model.Account:
+        """Changes the own name."""
+        request = account_pb2.UpdateMeRequest(
+            me=account_pb2.Me(display_name=display_name),
+            update_mask=FieldMask(paths=["display_name"]),
+        )
+        return _account((await self.call(self._stub.UpdateMe, request)).me)
+
+    async def user(self, user_id: str) -> model.User:
+        """Returns another's profile."""
+        answer = await self.call(self._stub.GetUser, account_pb2.GetUserRequest(user_id=user_id))
+        return model.User(answer.user.user_id, answer.user.display_name)
+
+    async def sessions(self) -> list[model.Session]:
+        """Returns the account's sessions, the latest used first."""
+        answer = await self.call(self._stub.ListSessions, account_pb2.ListSessionsRequest())
+        return [_session(it) for it in answer.sessions]
+
+    async def end_session(self, session_id: str) -> None:
+        """Ends one of the account's sessions."""
+        request = account_pb2.RevokeSessionRequest(session_id=session_id)
+        await self.call(self._stub.RevokeSession, request)
+
+
+def _account(me: account_pb2.Me) -> model.Account:
+    micros = me.created_at.ToMicroseconds()
+    return model.Account(me.user_id, me.display_name, me.email, model.from_micros(micros))
+
+
+def _session(session: account_pb2.Session) -> model.Session:
+    return model.Session(
+        session_id=session.session_id,
+        device_id=session.device.id,
+        device_name=session.device.name,
+        platform=session.device.platform,
+        created_at=model.from_micros(session.created_at.ToMicroseconds()),
+        used_at=model.from_micros(session.used_at.ToMicroseconds()),
+        current=session.current,
+    )

@@ -1,0 +1,66 @@
+"""The unary calls about conversations and their logs."""
+
+from hongyan.chat.v1 import conversation_grpc, conversation_pb2, message_grpc, message_pb2
+
+from hongyan_client.account import AccountCalls
+from hongyan_client.channel import Channel
+from hongyan_client.convert import to_conversation, to_message, to_send
+from hongyan_client.model import Conversation, Message
+from hongyan_client.sync import Page
+
+SEND_SECONDS = 15.0
+
+
+class ChatCalls:
+    """Calls as the session of `account`."""
+
+    def __init__(self, channel: Channel, account: AccountCalls) -> None:
+        self._account = account
+        self._conversations = conversation_grpc.ConversationServiceStub(channel.grpc)
+        self._messages = message_grpc.MessageServiceStub(channel.grpc)
+
+    async def open_direct(self, user_id: str) -> Conversation:
+        """Returns the one direct conversation with a user."""
+        answer = await self._account.call(
+            self._conversations.OpenDirect, conversation_pb2.OpenDirectRequest(user_id=user_id)
+        )
+        return to_conversation(answer.conversation)
+
+    async def conversations(self, page_token: str = "") -> tuple[list[Conversation], str]:
+        """Returns a page of conversations, the latest active first, and the next page's token."""
+        answer = await self._account.call(
+            self._conversations.ListConversations,
+            conversation_pb2.ListConversationsRequest(page_size=100, page_token=page_token),
+        )
+        return [to_conversation(it) for it in answer.conversations], answer.next_page_token
+
+    async def mark_read(self, conversation_id: str, seq: int) -> int:
+        """Moves the own cursor and returns where it stands."""
+        request = conversation_pb2.MarkReadRequest(conversation_id=conversation_id, seq=seq)
+        return (await self._account.call(self._conversations.MarkRead, request)).read_seq
+
+    async def list_after(self, conversation_id: str, after_seq: int, limit: int) -> Page:
+        """Returns messages above `after_seq`; the newest page when it is negative."""
+        request = message_pb2.ListRequest(conversation_id=conversation_id, limit=limit)
+        if after_seq >= 0:
+            request.after_seq = after_seq
+        return await self._list(request)
+
+    async def list_before(self, conversation_id: str, before_seq: int, limit: int) -> Page:
+        """Returns the page that ends just below `before_seq`."""
+        return await self._list(
+            message_pb2.ListRequest(
+                conversation_id=conversation_id, before_seq=before_seq, limit=limit
+            )
+        )
+
+    async def _list(self, request: message_pb2.ListRequest) -> Page:
+        answer = await self._account.call(self._messages.List, request)
+        return Page([to_message(it) for it in answer.messages], answer.last_seq)
+
+    async def send(self, message: Message) -> Message:
+        """Stores a message without the stream, under its own client_message_id."""
+        answer = await self._account.call(
+            self._messages.Send, to_send(message), timeout=SEND_SECONDS
+        )
+        return to_message(answer.message)

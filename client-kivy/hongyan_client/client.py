@@ -1,0 +1,623 @@
+"""The client: one account on one device, as the terminal, the tests and the app use it.
+
+    client = Client("http://127.0.0.1:8080", Path("~/.local/share/hongyan/me").expanduser())
+    await client.login("ling@example.org", password)
+    await client.start()
+    async for event in client.events():
+        ...
+
+The cache is what is shown; the network feeds it. Everything raises `errors.HongyanError`.
+"""
+
+import asyncio
+import logging
+import platform as system
+import random
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from grpclib.const import Status
+from hongyan.verify.v1 import account_pb2
+
+from hongyan_client.account import AccountCalls
+from hongyan_client.cache import Cache
+from hongyan_client.channel import Channel
+from hongyan_client.chat_calls import ChatCalls
+from hongyan_client.connection import Connection
+from hongyan_client.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    NotLoggedIn,
+    OutboxFull,
+    ServerError,
+    Unavailable,
+)
+from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
+from hongyan_client.model import (
+    Account,
+    ConnectionChanged,
+    ConnectionState,
+    Conversation,
+    Event,
+    Message,
+    MessageQueued,
+    MessageState,
+    MessageStateChanged,
+    Session,
+    SignedOut,
+    User,
+)
+from hongyan_client.outbox import Outbox
+from hongyan_client.sync import GAP_SECONDS, PAGE, Sync
+from hongyan_client.tokens import TokenFile, TokenStore, write_private
+
+TEXT_BYTES = 16 * 1024
+OUTBOX_MESSAGES = 10_000
+USER_FRESH_SECONDS = 600
+
+log = logging.getLogger("hongyan_client")
+
+
+@dataclass(slots=True)
+class _Local:
+    """What exists while an account is known: its cache and all that feeds it."""
+
+    cache: Cache
+    sync: Sync
+    outbox: Outbox
+    connection: Connection
+    chat: ChatCalls
+
+
+class Client:
+    """One account on one device.
+
+    `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
+    use one profile, but the server gives each session one stream: the newer one wins.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        home: Path,
+        *,
+        tokens: TokenStore | None = None,
+        tls: ssl.SSLContext | None = None,
+        in_flight: int = 1,
+        gap_seconds: float = GAP_SECONDS,
+        now: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.address = address
+        self.home = home
+        self._store = tokens or TokenFile(home / "tokens.json")
+        self._tls = tls
+        self._in_flight = in_flight
+        self._gap_seconds = gap_seconds
+        self._now = now
+        self._jitter = jitter
+        self._listeners = Listeners()
+        self._local: _Local | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._send_lock = asyncio.Lock()
+        self._settling: dict[str, set[asyncio.Future[Message]]] = {}
+        self._refusals: dict[str, ServerError] = {}
+        self._closed = False
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The connection to the gateway; made when it is first needed, inside the loop."""
+        return Channel(self.address, tls=self._tls)
+
+    @cached_property
+    def account(self) -> AccountCalls:
+        """The calls as this profile's session."""
+        return AccountCalls(
+            self.channel,
+            self._store,
+            address=self.address,
+            now=self._now,
+            signed_out=lambda reason: self._publish(SignedOut(reason)),
+        )
+
+    @property
+    def user_id(self) -> str:
+        """The account's id, "" when the profile is logged out."""
+        return self.account.tokens.user_id if self.account.tokens else ""
+
+    @property
+    def state(self) -> ConnectionState:
+        """Whether there is a live stream."""
+        if self._local is not None:
+            return self._local.connection.state
+        return ConnectionState.OFFLINE if self.user_id else ConnectionState.SIGNED_OUT
+
+    # Accounts and sessions
+
+    async def send_code(self, email: str, purpose: str) -> None:
+        """Has a code mailed; `purpose` is "register" or "reset_password"."""
+        await self.account.send_code(email, purpose)
+
+    async def register(self, email: str, code: str, password: str, display_name: str) -> Account:
+        """Makes an account from a mailed code; log in next."""
+        return await self.account.register(email, code, password, display_name)
+
+    async def login(
+        self, email: str, password: str, *, device_name: str = "", platform: str = ""
+    ) -> Account:
+        """Opens a session for this device; whoever was logged in here before is logged out."""
+        await self._stop()
+        device = account_pb2.Device(
+            id=self._device_id(),
+            name=device_name or system.node()[:64] or "unnamed",
+            platform=platform or system.system().lower() or "unknown",
+        )
+        account = await self.account.login(email, password, device)
+        self._close_local()
+        return account
+
+    def _device_id(self) -> str:
+        """Returns the device's id, made once and kept through log-outs."""
+        path = self.home / "device"
+        if path.exists() and len(text := path.read_text(encoding="utf-8").strip()) >= 8:
+            return text
+        device_id = uuid.uuid4().hex
+        write_private(path, device_id)
+        return device_id
+
+    async def logout(self) -> None:
+        """Ends the session; the cache stays for the next log-in. Needs the server."""
+        await self.account.logout()
+        await self._stop()
+        self._close_local()
+        self._publish(SignedOut("LOGGED_OUT"))
+        self._publish(ConnectionChanged(ConnectionState.SIGNED_OUT))
+
+    async def reset_password(self, email: str, code: str, new_password: str) -> None:
+        """Sets a new password with a mailed code; every session of the account ends."""
+        await self.account.reset_password(email, code, new_password)
+
+    async def me(self) -> Account:
+        """Returns the own profile."""
+        return await self.account.me()
+
+    async def update_me(self, *, display_name: str) -> Account:
+        """Changes the own name."""
+        account = await self.account.update_me(display_name)
+        self._open().cache.put_user(User(account.user_id, account.display_name), self._micros())
+        return account
+
+    async def user(self, user_id: str) -> User:
+        """Returns a user's profile: from the cache while it is fresh, or the server is away."""
+        cache = self._open().cache
+        known = cache.user(user_id)
+        if known is not None and self._micros() - known[1] < USER_FRESH_SECONDS * 1_000_000:
+            return known[0]
+        try:
+            user = await self.account.user(user_id)
+        except (Unavailable, DeadlineExceeded):
+            if known is None:
+                raise
+            return known[0]
+        cache.put_user(user, self._micros())
+        return user
+
+    def known_user(self, user_id: str) -> User | None:
+        """Returns what the cache knows of a user, however old; never asks the server."""
+        known = self._open().cache.user(user_id)
+        return known[0] if known else None
+
+    async def sessions(self) -> list[Session]:
+        """Returns the account's sessions, the latest used first."""
+        return await self.account.sessions()
+
+    async def end_session(self, session_id: str) -> None:
+        """Ends a session of the account; "current" is this one, but `logout` is better."""
+        await self.account.end_session(session_id)
+
+    # Conversations and messages
+
+    async def open_direct(self, user_id: str) -> Conversation:
+        """Returns the one direct conversation with a user, made when it is not there yet."""
+        local = self._open()
+        return self._keep(local, await local.chat.open_direct(user_id))
+
+    async def conversations(self) -> list[Conversation]:
+        """Returns the conversations, the latest active first.
+
+        From the cache while the client is started; else the server is asked first, when it
+        can be reached.
+        """
+        local = self._open()
+        if self._runner is None:
+            try:
+                await self._fetch_conversations(local)
+            except (Unavailable, DeadlineExceeded):
+                log.info("offline: conversations come from the cache")
+        return local.cache.conversations()
+
+    async def _fetch_conversations(self, local: _Local) -> None:
+        token = ""
+        while True:
+            page, token = await local.chat.conversations(token)
+            for conversation in page:
+                self._keep(local, conversation)
+            if not token:
+                return
+
+    def conversation(self, conversation_id: str) -> Conversation | None:
+        """Returns what the cache knows of a conversation."""
+        return self._open().cache.conversation(conversation_id)
+
+    def _keep(self, local: _Local, conversation: Conversation) -> Conversation:
+        local.cache.put_conversation(conversation, self._micros())
+        return local.cache.conversation(conversation.conversation_id) or conversation
+
+    async def history(
+        self, conversation_id: str, before_seq: int | None = None, limit: int = 50
+    ) -> list[Message]:
+        """Returns up to `limit` messages below `before_seq` (the newest without it), oldest
+        first: from the cache, and from the server where the cache does not reach.
+
+        Without the server it returns what there is; raises Unavailable when that is nothing.
+        """
+        local = self._open()
+        before = before_seq if before_seq is not None else 2**62
+        try:
+            if local.cache.window(conversation_id) is None:
+                await local.sync.pull_newest(conversation_id)
+            await self._reach_down(local, conversation_id, before, limit)
+        except (Unavailable, DeadlineExceeded):
+            messages = local.cache.messages(conversation_id, before, limit)
+            if not messages:
+                raise
+            return messages
+        return local.cache.messages(conversation_id, before, limit)
+
+    async def _reach_down(
+        self, local: _Local, conversation_id: str, before: int, limit: int
+    ) -> None:
+        """Fetches older pages until the window holds `limit` messages below `before`."""
+        while (window := local.cache.window(conversation_id)) is not None:
+            top = min(before - 1, window.head_seq)
+            if top < 1 or window.first_seq <= max(1, top - limit + 1):
+                return
+            page = await local.chat.list_before(conversation_id, window.first_seq, PAGE)
+            if not page.messages:
+                return
+            current = local.cache.window(conversation_id)
+            if current is not None and current.first_seq == window.first_seq:
+                local.cache.prepend(conversation_id, page.messages)
+
+    async def refresh(self, conversation_id: str) -> None:
+        """Brings a conversation's newest messages in without a stream, for one-off commands."""
+        await self._open().sync.pull(conversation_id)
+
+    def pending(self, conversation_id: str | None = None) -> list[Message]:
+        """Returns what has no place in the history yet: being sent, failed, or just stored."""
+        return self._open().cache.outbox(conversation_id)
+
+    async def send(self, conversation_id: str, text: str) -> Message:
+        """Writes a message to the outbox and returns it as SENDING, once the disk has it.
+
+        Raises InvalidArgument for a text that the server would refuse, and OutboxFull.
+        """
+        local = self._open()
+        size = len(text.encode("utf-8", "replace"))
+        if not 1 <= size <= TEXT_BYTES or not _is_text(text):
+            raise InvalidArgument(
+                Status.INVALID_ARGUMENT.value,
+                "INVALID_ARGUMENT",
+                f"a text has 1 to {TEXT_BYTES} bytes of UTF-8, this one {size}",
+                fields={"text": f"1 to {TEXT_BYTES} bytes"},
+            )
+        if not _is_id(conversation_id):
+            raise InvalidArgument(
+                Status.INVALID_ARGUMENT.value,
+                "INVALID_ARGUMENT",
+                "a conversation id has 1 to 64 letters, digits, '-' or '_'",
+                fields={"conversation_id": "no id"},
+            )
+        if len(local.outbox) >= OUTBOX_MESSAGES:
+            raise OutboxFull(f"{OUTBOX_MESSAGES} messages wait to be sent")
+        message = Message(
+            conversation_id=conversation_id,
+            seq=0,
+            sender_id=local.cache.user_id,
+            client_message_id=uuid.uuid4().hex,
+            text=text,
+            created_at=datetime.fromtimestamp(self._now(), UTC),
+            state=MessageState.SENDING,
+        )
+        async with self._send_lock:
+            await asyncio.to_thread(local.cache.add_to_outbox, message)
+            self._publish(MessageQueued(message))
+            local.outbox.add(message)
+        return message
+
+    async def settled(self, client_message_id: str, timeout: float = 30.0) -> Message:
+        """Waits until a sent message is stored and returns it with its seq.
+
+        Raises what the server refused it with, or DeadlineExceeded: it is still in the outbox.
+        """
+        known = self._outcome(client_message_id)
+        if known is not None:
+            return known
+        waiter: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        waiters = self._settling.setdefault(client_message_id, set())
+        waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                return await waiter
+        except TimeoutError:
+            raise DeadlineExceeded(
+                Status.DEADLINE_EXCEEDED.value, "NOT_SETTLED", "the message is not stored yet"
+            ) from None
+        finally:
+            waiters.discard(waiter)
+            if not waiters:
+                self._settling.pop(client_message_id, None)
+
+    def _outcome(self, client_message_id: str) -> Message | None:
+        """Returns a stored message, None for one that waits; raises for a failed one."""
+        cache = self._open().cache
+        message = cache.in_outbox(client_message_id) or cache.own_message(client_message_id)
+        if message is None:
+            raise NotFound(Status.NOT_FOUND.value, "MESSAGE_NOT_FOUND", "no such message here")
+        if message.state is MessageState.FAILED:
+            raise self._refusal(message)
+        return message if message.state is MessageState.STORED else None
+
+    def _refusal(self, message: Message) -> ServerError:
+        known = self._refusals.get(message.client_message_id)
+        return known or ServerError(Status.UNKNOWN.value, message.failure, "refused before")
+
+    async def deliver(self, timeout: float = 30.0) -> None:
+        """Sends what the outbox holds by unary calls, in order, for commands without a stream.
+
+        A refused message is marked as failed. Raises Unavailable or DeadlineExceeded when the
+        rest has to wait.
+        """
+        local = self._open()
+        try:
+            async with asyncio.timeout(timeout):
+                for message in local.cache.outbox():
+                    if message.state is MessageState.SENDING:
+                        await self._deliver_one(local, message)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                Status.DEADLINE_EXCEEDED.value, "NOT_SETTLED", "the messages are not stored yet"
+            ) from None
+
+    async def _deliver_one(self, local: _Local, message: Message) -> None:
+        while True:
+            try:
+                stored = await local.chat.send(message)
+            except ServerError as error:
+                if isinstance(error, Unavailable | DeadlineExceeded):
+                    raise
+                if error.retry_delay is not None:
+                    await asyncio.sleep(error.retry_delay)
+                    continue
+                local.cache.set_failure(message.client_message_id, error.reason or "REFUSED")
+                failed = replace(message, state=MessageState.FAILED, failure=error.reason)
+                self._note_refusal(message.client_message_id, error)
+                self._publish(MessageStateChanged(failed))
+                return
+            local.sync.apply_stored(stored)
+            return
+
+    def resend(self, client_message_id: str) -> Message | None:
+        """Tries a failed message again under the same id."""
+        message = self._open().outbox.resend(client_message_id)
+        if message is not None:
+            self._refusals.pop(client_message_id, None)
+            self._publish(MessageStateChanged(message))
+        return message
+
+    def discard(self, client_message_id: str) -> None:
+        """Drops a failed message."""
+        cache = self._open().cache
+        message = cache.in_outbox(client_message_id)
+        if message is not None and message.state is MessageState.FAILED:
+            cache.discard(client_message_id)
+            self._publish(MessageStateChanged(message, gone=True))
+
+    def mark_read(self, conversation_id: str, seq: int) -> None:
+        """Moves the own cursor: here at once, on the server within 300 ms or when online."""
+        local = self._open()
+        known = local.cache.conversation(conversation_id)
+        if known is not None:
+            seq = min(seq, known.last_seq)
+        local.cache.put_unsent_read(conversation_id, seq)
+        local.sync.move_read(conversation_id, local.cache.user_id, seq)
+        if self._runner is not None:
+            local.connection.schedule_reads()
+
+    # The live connection
+
+    async def start(self) -> None:
+        """Connects in the background and stays connected; raises NotLoggedIn."""
+        if self._runner is not None and not self._runner.done():
+            return
+        local = self._open()
+        if local.connection.end_reason:
+            # It had ended for good; starting again is a new will.
+            self._close_local()
+            local = self._open()
+        ready = asyncio.Event()
+        self._runner = asyncio.create_task(self._run(local, ready), name="hongyan client")
+        await ready.wait()
+
+    async def _run(self, local: _Local, ready: asyncio.Event) -> None:
+        """Owns every task of the client."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                ready.set()
+                await local.connection.run()
+                # Only repairs may be left; without a stream they wait for nothing.
+                raise asyncio.CancelledError
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            log.exception("the client stopped by a fault of its own")
+            local.connection.end("FAULT", ConnectionState.OFFLINE)
+        finally:
+            self._tasks = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
+        """Starts a task in the client's group; None when the client is not started."""
+        if self._tasks is None:
+            work.close()
+            return None
+        return self._tasks.create_task(work)
+
+    async def caught_up(self, timeout: float = 30.0) -> None:
+        """Waits until all that the server had for this device is in the cache.
+
+        Raises DeadlineExceeded, NotLoggedIn when the session ended, and WentAway when another
+        stream of the same session took over.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._open().connection.wait_caught_up()
+        except TimeoutError:
+            raise DeadlineExceeded(
+                Status.DEADLINE_EXCEEDED.value, "NOT_CAUGHT_UP", "not caught up in time"
+            ) from None
+
+    def reconnect_now(self) -> None:
+        """Cuts the wait before the next attempt short, such as when the network is back."""
+        if self._local is not None:
+            self._local.connection.reconnect_now()
+
+    def events(self, limit: int = QUEUE_EVENTS) -> Listener:
+        """Returns a listener that gets every event from now on; see `Listener` for its bound."""
+        listener = self._listeners.add(limit)
+        if self._closed:
+            listener.close()
+        return listener
+
+    async def close(self) -> None:
+        """Says good-bye and closes everything; what is in the outbox stays on disk."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._stop()
+        if "account" in self.__dict__:
+            await self.account.close()
+        if "channel" in self.__dict__:
+            self.channel.close()
+        self._close_local()
+        self._listeners.close()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        await self.close()
+
+    async def _stop(self) -> None:
+        """Ends the stream and all tasks."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.cancel()
+            await asyncio.gather(runner, return_exceptions=True)
+
+    def _open(self) -> _Local:
+        """Returns the account's cache and what feeds it; raises NotLoggedIn."""
+        if self._local is not None:
+            return self._local
+        user_id = self.user_id
+        if not user_id:
+            raise NotLoggedIn("log in first")
+        cache = Cache(self.home / "accounts" / f"{user_id}.sqlite", user_id)
+        chat = ChatCalls(self.channel, self.account)
+        connection = Connection(
+            self.channel,
+            self.account,
+            cache,
+            self._publish,
+            self._spawn,
+            refused=self._note_refusal,
+            jitter=self._jitter,
+        )
+        connection.sync = Sync(
+            cache,
+            chat.list_after,
+            self._publish,
+            self._spawn,
+            now_micros=self._micros,
+            settled=lambda it: self._settled_by_log(connection, it),
+            need_sync=connection.request_sync,
+            gap_seconds=self._gap_seconds,
+            jitter=self._jitter,
+        )
+        connection.outbox = Outbox(
+            cache,
+            connection.transmit,
+            lambda message: self._publish(MessageStateChanged(message)),
+            lambda delay, call: asyncio.get_running_loop().call_later(delay, call),
+            in_flight=self._in_flight,
+            jitter=self._jitter,
+        )
+        self._local = _Local(cache, connection.sync, connection.outbox, connection, chat)
+        return self._local
+
+    def _close_local(self) -> None:
+        local, self._local = self._local, None
+        if local is not None:
+            local.connection.close()
+            local.outbox.close()
+            local.cache.close()
+
+    @staticmethod
+    def _settled_by_log(connection: Connection, client_message_id: str) -> None:
+        connection.outbox.settled(client_message_id)
+
+    def _note_refusal(self, client_message_id: str, error: ServerError) -> None:
+        """Keeps why a message was refused, in full, for who waits for it."""
+        if len(self._refusals) >= OUTBOX_MESSAGES:
+            self._refusals.pop(next(iter(self._refusals)))
+        self._refusals[client_message_id] = error
+
+    def _publish(self, event: Event) -> None:
+        self._listeners.publish(event)
+        if not isinstance(event, MessageStateChanged):
+            return
+        message = event.message
+        for waiter in self._settling.get(message.client_message_id, ()):
+            if waiter.done():
+                continue
+            if message.state is MessageState.STORED:
+                waiter.set_result(message)
+            elif message.state is MessageState.FAILED:
+                waiter.set_exception(self._refusal(message))
+
+    def _micros(self) -> int:
+        return round(self._now() * 1_000_000)
+
+
+def _is_text(text: str) -> bool:
+    """Returns whether protobuf can carry the text: a lone surrogate is no UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_id(text: str) -> bool:
+    return 1 <= len(text) <= 64 and all(
+        it.isascii() and (it.isalnum() or it in "-_") for it in text
+    )

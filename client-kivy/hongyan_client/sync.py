@@ -1,0 +1,377 @@
+"""Keeps the cache whole: appends what joins on, holds what does not, and pulls what is missing.
+
+Pushes, acks and differences come in through `apply_*`, inside one transaction of a frame;
+what they changed is collected as events and told after the commit. A gap is given 300 ms to
+close by itself, then its conversation is pulled from the log.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hongyan.gate.v1 import gate_pb2
+
+from hongyan_client.cache import Cache
+from hongyan_client.convert import to_conversation, to_message
+from hongyan_client.errors import (
+    DeadlineExceeded,
+    HongyanError,
+    NotLoggedIn,
+    ServerError,
+    Unavailable,
+)
+from hongyan_client.model import (
+    ConversationChanged,
+    Event,
+    HistoryReset,
+    Message,
+    MessageAdded,
+    MessageState,
+    MessageStateChanged,
+    ReadMoved,
+    from_micros,
+    to_micros,
+)
+
+GAP_SECONDS = 0.3
+PAGE = 200
+CONCURRENT_PULLS = 4
+# What is held beyond this is dropped and pulled instead: the log is the truth.
+HELD_PER_CONVERSATION = 500
+LONGEST_RETRY_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a conversation's log, and the log's end."""
+
+    messages: list[Message]
+    last_seq: int
+
+
+ListAfter = Callable[[str, int, int], Awaitable[Page]]
+"""(conversation_id, after_seq, limit) → the page, oldest first."""
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None] | None"]
+
+
+@dataclass(slots=True)
+class _Gap:
+    """A conversation whose window ends before what is known to exist."""
+
+    wanted_seq: int
+    held: dict[int, Message] = field(default_factory=dict)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    urgent: bool = False
+    task: asyncio.Task[None] | None = None
+
+
+class Sync:
+    """The rules by which messages reach the cache. `spawn` starts a task that its owner ends."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        list_after: ListAfter,
+        publish: Callable[[Event], None],
+        spawn: Spawn,
+        *,
+        now_micros: Callable[[], int],
+        settled: Callable[[str], None] = lambda client_message_id: None,
+        need_sync: Callable[[], None] = lambda: None,
+        gap_seconds: float = GAP_SECONDS,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._cache = cache
+        self._list_after = list_after
+        self._publish = publish
+        self._spawn = spawn
+        self._now_micros = now_micros
+        self._settled = settled
+        self._need_sync = need_sync
+        self._gap_seconds = gap_seconds
+        self._jitter = jitter
+        self._gaps: dict[str, _Gap] = {}
+        self._pulling = asyncio.Semaphore(CONCURRENT_PULLS)
+        self.whole = asyncio.Event()
+        """Set while no conversation has a gap."""
+        self.whole.set()
+
+    def hello(self) -> list[tuple[str, int]]:
+        """Returns the heads to name in Hello and Sync, the latest active first."""
+        return self._cache.heads()
+
+    def apply_message(self, message: Message, *, live: bool = True) -> None:
+        """Takes a push: appends it, ignores what is known, holds what is beyond the head."""
+        window = self._cache.window(message.conversation_id)
+        if window is None:
+            if message.seq == 1:
+                self._cache.restart(message.conversation_id, [])
+                self._append(message.conversation_id, [message], live)
+            else:
+                self._hold(message)
+            if not self._cache.is_described(message.conversation_id):
+                # Its members are not known, and maybe what was said before: the server tells.
+                self._need_sync()
+        elif message.seq <= window.head_seq:
+            self._settle(message)
+        elif message.seq == window.head_seq + 1:
+            self._append(message.conversation_id, [message], live)
+        else:
+            self._hold(message)
+
+    def apply_stored(self, message: Message) -> None:
+        """Takes an own message that a unary call has stored."""
+        with self._cache.transaction():
+            self.apply_message(message)
+
+    def apply_ack(self, ack: gate_pb2.SendAck) -> None:
+        """Takes the ack of an own message: it is a message of the log whose text is here."""
+        waiting = self._cache.in_outbox(ack.client_message_id)
+        if waiting is None:
+            self._settled(ack.client_message_id)
+            return
+        self.apply_message(
+            replace(
+                waiting,
+                seq=ack.seq,
+                created_at=from_micros(ack.created_at_micros),
+                state=MessageState.STORED,
+                failure="",
+            )
+        )
+
+    def apply_difference(self, difference: gate_pb2.ConversationDifference) -> None:
+        """Takes what the device lacked of one conversation."""
+        conversation = to_conversation(difference.conversation)
+        conversation_id = conversation.conversation_id
+        messages = [to_message(it) for it in difference.messages]
+        self._cache.put_conversation(conversation, self._now_micros())
+        window = self._cache.window(conversation_id)
+        joined = window is not None and (
+            difference.joined or (bool(messages) and messages[0].seq <= window.head_seq + 1)
+        )
+        if joined:
+            self._take_run(conversation_id, messages)
+        elif messages:
+            self._restart(conversation_id, messages)
+        elif conversation.last_seq == 0:
+            self._cache.restart(conversation_id, [])
+        self._drain(conversation_id)
+        window = self._cache.window(conversation_id)
+        if window is not None and window.head_seq < conversation.last_seq:
+            self._want(conversation_id, conversation.last_seq, urgent=True)
+        self._tell_conversation(conversation_id)
+
+    def apply_read_moved(self, moved: gate_pb2.ReadMoved) -> None:
+        """Takes a cursor; one that does not move forward changes nothing."""
+        self.move_read(moved.conversation_id, moved.user_id, moved.read_seq)
+
+    def move_read(self, conversation_id: str, user_id: str, read_seq: int) -> None:
+        """Moves a cursor in the cache and tells of it."""
+        if self._cache.move_read(conversation_id, user_id, read_seq):
+            self._publish(ReadMoved(conversation_id, user_id, read_seq))
+            self._tell_conversation(conversation_id)
+
+    async def pull(self, conversation_id: str, *, at_most: int = 1_000) -> None:
+        """Brings a conversation to the log's end; begins its window anew when far behind."""
+        window = self._cache.window(conversation_id)
+        if window is None:
+            await self.pull_newest(conversation_id)
+            return
+        page = await self._list_after(conversation_id, window.head_seq, PAGE)
+        if page.last_seq - window.head_seq > at_most:
+            await self.pull_newest(conversation_id)
+            return
+        while self._take_page(conversation_id, page):
+            window = self._cache.window(conversation_id)
+            assert window is not None
+            page = await self._list_after(conversation_id, window.head_seq, PAGE)
+
+    async def pull_newest(self, conversation_id: str) -> None:
+        """Begins the window anew with the log's newest page."""
+        page = await self._list_after(conversation_id, -1, PAGE)
+        with self._cache.transaction():
+            window = self._cache.window(conversation_id)
+            if window is not None and page.messages and page.messages[0].seq <= window.head_seq + 1:
+                self._take_run(conversation_id, page.messages)
+            elif page.messages:
+                self._restart(conversation_id, page.messages)
+            elif window is None and not page.messages:
+                self._cache.restart(conversation_id, [])
+            self._drain(conversation_id)
+            self._tell_conversation(conversation_id)
+
+    def _restart(self, conversation_id: str, messages: list[Message]) -> None:
+        had_some = self._cache.window(conversation_id) is not None
+        self._cache.restart(conversation_id, [], first_seq=messages[0].seq)
+        if had_some:
+            self._publish(HistoryReset(conversation_id, messages[0].seq))
+        self._append(conversation_id, messages, live=False)
+
+    def _take_run(self, conversation_id: str, messages: list[Message]) -> None:
+        """Takes a run without holes that begins at the head or before it."""
+        window = self._cache.window(conversation_id)
+        assert window is not None
+        for message in messages:
+            if message.seq <= window.head_seq:
+                self._settle(message)
+        new = [it for it in messages if it.seq > window.head_seq]
+        if new and new[0].seq == window.head_seq + 1:
+            self._append(conversation_id, new, live=False)
+        else:
+            for message in new:
+                self._hold(message)
+
+    def _append(self, conversation_id: str, messages: list[Message], live: bool) -> None:
+        """Appends a run, and whatever was held behind it; tells of each message once."""
+        # Asked before: the append takes them out of the outbox.
+        own = [it for it in messages if self._is_waiting(it)]
+        self._cache.append(conversation_id, messages)
+        for message in messages:
+            self._publish(MessageAdded(message, live))
+        for message in own:
+            self._publish(MessageStateChanged(message))
+            self._settled(message.client_message_id)
+        if live:
+            self._tell_conversation(conversation_id)
+        self._drain(conversation_id)
+
+    def _is_waiting(self, message: Message) -> bool:
+        """Returns whether this is the outbox's own message, and not known to be stored."""
+        if message.sender_id != self._cache.user_id:
+            return False
+        waiting = self._cache.in_outbox(message.client_message_id)
+        return waiting is not None and waiting.state is not MessageState.STORED
+
+    def _settle(self, message: Message) -> None:
+        """Settles the outbox's copy of a message that lies at or below the head."""
+        if self._is_waiting(message):
+            self._cache.discard(message.client_message_id)
+            self._publish(MessageStateChanged(message))
+            self._settled(message.client_message_id)
+
+    def _hold(self, message: Message) -> None:
+        """Keeps a message that is beyond the head until the gap before it is closed."""
+        gap = self._want(message.conversation_id, message.seq)
+        if message.seq in gap.held:
+            return
+        if self._is_waiting(message):
+            # It is stored, but has no place here yet: the outbox keeps it in sight so long.
+            self._cache.set_stored(
+                message.client_message_id, message.seq, to_micros(message.created_at)
+            )
+            self._publish(MessageStateChanged(message))
+            self._settled(message.client_message_id)
+        if len(gap.held) < HELD_PER_CONVERSATION:
+            gap.held[message.seq] = message
+
+    def _want(self, conversation_id: str, seq: int, *, urgent: bool = False) -> _Gap:
+        """Notes that a conversation goes on to `seq`, and sees to it that it is fetched."""
+        gap = self._gaps.get(conversation_id)
+        if gap is None:
+            gap = self._gaps[conversation_id] = _Gap(seq)
+            self.whole.clear()
+        gap.wanted_seq = max(gap.wanted_seq, seq)
+        gap.urgent = gap.urgent or urgent
+        if gap.task is None:
+            gap.task = self._spawn(self._repair(conversation_id, gap))
+        return gap
+
+    def _drain(self, conversation_id: str) -> None:
+        """Appends what is held and joins on now; closes the gap when nothing is missing."""
+        gap = self._gaps.get(conversation_id)
+        window = self._cache.window(conversation_id)
+        if gap is None or window is None:
+            return
+        head = window.head_seq
+        for seq in [it for it in gap.held if it <= head]:
+            del gap.held[seq]
+        run: list[Message] = []
+        while (message := gap.held.pop(head + 1, None)) is not None:
+            run.append(message)
+            head += 1
+        if run:
+            self._cache.append(conversation_id, run)
+            for message in run:
+                self._publish(MessageAdded(message, live=True))
+            self._tell_conversation(conversation_id)
+        if head >= gap.wanted_seq:
+            gap.closed.set()
+            del self._gaps[conversation_id]
+            if not self._gaps:
+                self.whole.set()
+
+    def _take_page(self, conversation_id: str, page: Page) -> bool:
+        """Appends what a page has beyond the head; returns whether there is more to fetch."""
+        with self._cache.transaction():
+            window = self._cache.window(conversation_id)
+            if window is None:
+                return False
+            new = [it for it in page.messages if it.seq > window.head_seq]
+            if new and new[0].seq == window.head_seq + 1:
+                self._append(conversation_id, new, live=False)
+                self._tell_conversation(conversation_id)
+            head = new[-1].seq if new else window.head_seq
+        return bool(new) and head < page.last_seq
+
+    async def _repair(self, conversation_id: str, gap: _Gap) -> None:
+        """Waits a moment for the gap to close by itself, then pulls until it is closed."""
+        if not gap.urgent:
+            try:
+                async with asyncio.timeout(self._gap_seconds):
+                    await gap.closed.wait()
+                return
+            except TimeoutError:
+                pass
+        attempt = 0
+        while not gap.closed.is_set():
+            try:
+                async with self._pulling:
+                    await self._pull_gap(conversation_id, gap)
+            except (Unavailable, DeadlineExceeded):
+                pass
+            except ServerError as error:
+                if error.retry_delay is None:
+                    self._give_up(conversation_id, gap)
+                    return
+            except NotLoggedIn:
+                self._give_up(conversation_id, gap)
+                return
+            except HongyanError:
+                pass
+            attempt += 1
+            limit = min(LONGEST_RETRY_SECONDS, 0.2 * 2 ** min(attempt, 10))
+            try:
+                async with asyncio.timeout(self._jitter() * limit):
+                    await gap.closed.wait()
+            except TimeoutError:
+                continue
+
+    async def _pull_gap(self, conversation_id: str, gap: _Gap) -> None:
+        """Fetches pages until the gap is closed, or the log ends before what was announced."""
+        while not gap.closed.is_set():
+            window = self._cache.window(conversation_id)
+            if window is None:
+                await self.pull_newest(conversation_id)
+                return
+            page = await self._list_after(conversation_id, window.head_seq, PAGE)
+            self._take_page(conversation_id, page)
+            if not page.messages:
+                return
+
+    def _give_up(self, conversation_id: str, gap: _Gap) -> None:
+        """Stops repairing what the server will not give, such as after leaving."""
+        gap.closed.set()
+        if self._gaps.get(conversation_id) is gap:
+            del self._gaps[conversation_id]
+        if not self._gaps:
+            self.whole.set()
+
+    def _tell_conversation(self, conversation_id: str) -> None:
+        conversation = self._cache.conversation(conversation_id)
+        if conversation is not None:
+            self._publish(ConversationChanged(conversation))

@@ -1,0 +1,216 @@
+"""The commands about accounts and sessions."""
+
+from typing import Annotated
+
+import typer
+
+from hongyan_client.client import Client
+from hongyan_client.errors import DeadlineExceeded, Unavailable
+from hongyan_client.model import Account
+from hongyan_client.terminal.output import moment
+from hongyan_client.terminal.shell import USAGE, Shell
+from hongyan_client.terminal.strings import text
+
+Email = Annotated[str, typer.Option(help="The account's address.")]
+Code = Annotated[str, typer.Option(help="The six digits from the mail.")]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from stdin, one line.")
+]
+DeviceName = Annotated[str, typer.Option(help="What the list of sessions calls this device.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("register")(register)
+    app.command("login")(login)
+    app.command("logout")(logout)
+    app.command("reset-password")(reset_password)
+    app.command("me")(me)
+    app.command("sessions")(sessions)
+    app.command("end-session")(end_session)
+
+
+async def _code(
+    shell: Shell, client: Client, email: str, code: str, purpose: str, *, send_only: bool
+) -> str:
+    """Returns the code; without one, has it mailed and asks for it."""
+    if code and not send_only:
+        return code
+    await client.send_code(email, purpose)
+    shell.output.say(text("code.sent", email=email))
+    if send_only:
+        raise typer.Exit(0)
+    if not shell.can_ask():
+        shell.output.say(text("code.next"))
+        raise typer.Exit(USAGE)
+    return shell.ask("ask.code", "", "--code").strip()
+
+
+def _show(shell: Shell, account: Account) -> None:
+    if shell.output.json:
+        shell.output.data(account)
+    else:
+        shell.output.console.print(
+            f"{account.display_name}\n{account.email}\n{account.user_id}", markup=False
+        )
+
+
+def register(
+    ctx: typer.Context,
+    *,
+    email: Email = "",
+    code: Code = "",
+    password_stdin: PasswordStdin = False,
+    name: Annotated[str, typer.Option(help="The name that others see.")] = "",
+    send_code: Annotated[
+        bool, typer.Option("--send-code", help="Only have the code mailed.")
+    ] = False,
+    log_in: Annotated[bool, typer.Option("--login/--no-login", help="Log in afterwards.")] = True,
+    device_name: DeviceName = "",
+) -> None:
+    """Make an account with a code that is mailed to you, and log in.
+
+    Without a terminal: run once with --send-code, then with --email, --code, --name, and the
+    password from --password-stdin or HONGYAN_PASSWORD.
+    """
+    shell: Shell = ctx.obj
+    address = shell.ask("ask.email", email, "--email")
+
+    async def work(client: Client) -> None:
+        digits = await _code(shell, client, address, code, "register", send_only=send_code)
+        password = shell.password(from_stdin=password_stdin, twice=True)
+        display_name = shell.ask("ask.name", name, "--name")
+        account = await client.register(address, digits, password, display_name)
+        if log_in:
+            account = await client.login(address, password, device_name=device_name)
+        if shell.output.json:
+            shell.output.data(account)
+        shell.output.say(text("registered", email=account.email))
+        if log_in:
+            _greet(shell, account)
+
+    shell.run(work)
+
+
+def _greet(shell: Shell, account: Account) -> None:
+    shell.output.say(text("logged_in", name=account.display_name, user_id=account.user_id))
+
+
+def login(
+    ctx: typer.Context,
+    email: Email = "",
+    password_stdin: PasswordStdin = False,
+    device_name: DeviceName = "",
+) -> None:
+    """Log in on this profile."""
+    shell: Shell = ctx.obj
+    address = shell.ask("ask.email", email, "--email")
+    password = shell.password(from_stdin=password_stdin)
+
+    async def work(client: Client) -> None:
+        account = await client.login(address, password, device_name=device_name)
+        if shell.output.json:
+            shell.output.data(account)
+        _greet(shell, account)
+
+    shell.run(work)
+
+
+def logout(
+    ctx: typer.Context,
+    here: Annotated[
+        bool, typer.Option("--here", help="Forget the tokens even when the server is away.")
+    ] = False,
+) -> None:
+    """End this session and forget its tokens; the cache stays."""
+    shell: Shell = ctx.obj
+
+    async def work(client: Client) -> None:
+        try:
+            await client.logout()
+        except (Unavailable, DeadlineExceeded):
+            if not here:
+                raise
+            client.account.forget()
+            shell.output.say(text("logged_out_here"))
+        else:
+            shell.output.say(text("logged_out"))
+
+    shell.run(work)
+
+
+def reset_password(
+    ctx: typer.Context,
+    email: Email = "",
+    code: Code = "",
+    password_stdin: PasswordStdin = False,
+    send_code: Annotated[
+        bool, typer.Option("--send-code", help="Only have the code mailed.")
+    ] = False,
+) -> None:
+    """Set a new password with a mailed code; every session ends."""
+    shell: Shell = ctx.obj
+    address = shell.ask("ask.email", email, "--email")
+
+    async def work(client: Client) -> None:
+        digits = await _code(shell, client, address, code, "reset_password", send_only=send_code)
+        password = shell.password(from_stdin=password_stdin, twice=True, key="ask.new_password")
+        await client.reset_password(address, digits, password)
+        shell.output.say(text("password.set"))
+
+    shell.run(work)
+
+
+def me(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(help="Change the name that others see.")] = "",
+) -> None:
+    """Show your profile, or change its name."""
+    shell: Shell = ctx.obj
+
+    async def work(client: Client) -> None:
+        account = await (client.update_me(display_name=name) if name else client.me())
+        _show(shell, account)
+
+    shell.run(work)
+
+
+def sessions(ctx: typer.Context) -> None:
+    """List where you are logged in."""
+    shell: Shell = ctx.obj
+
+    async def work(client: Client) -> None:
+        found = await client.sessions()
+        if shell.output.json:
+            for session in found:
+                shell.output.data(session)
+            return
+        shell.output.table(
+            ["session", "device", "platform", "used", "current"],
+            [
+                [
+                    it.session_id,
+                    it.device_name,
+                    it.platform,
+                    moment(it.used_at),
+                    "●" if it.current else "",
+                ]
+                for it in found
+            ],
+        )
+
+    shell.run(work)
+
+
+def end_session(
+    ctx: typer.Context,
+    session_id: Annotated[str, typer.Argument(help="From the list of sessions.")],
+) -> None:
+    """Log another device out."""
+    shell: Shell = ctx.obj
+
+    async def work(client: Client) -> None:
+        await client.end_session(session_id)
+        shell.output.say(text("session.ended"))
+
+    shell.run(work)
