@@ -79,7 +79,7 @@ class Place:
 class Conversations(Protocol):
     """The storage that these rules need, inside one transaction."""
 
-    async def is_member(self, conversation_id: str, user_id: str) -> bool: ...
+    async def last_seq(self, conversation_id: str, user_id: str) -> int | None: ...
     async def find_direct(self, pair: str) -> str | None: ...
     async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None: ...
     async def head(self, conversation_id: str) -> Head | None: ...
@@ -170,16 +170,16 @@ class Chat:
                 fields={"before_seq": "must be absent when after_seq is set"},
             )
         async with self._read() as store:
-            if not await store.is_member(conversation_id, user_id):
+            last_seq = await store.last_seq(conversation_id, user_id)
+            if last_seq is None:
                 raise not_a_member()
             if after_seq is not None:
                 page = await store.after(conversation_id, after_seq, limit)
             else:
                 end = 2**62 if before_seq is None else before_seq
                 page = await store.before(conversation_id, end, limit)
-            head = await store.head(conversation_id)
-        assert head is not None
-        return page, head.last_seq
+        # A message that was stored between the two looks counts too.
+        return page, max(last_seq, page[-1].seq if page else 0)
 
     async def difference(
         self, user_id: str, known: Mapping[str, int]

@@ -75,6 +75,26 @@ _MEMBER_IDS = sa.select(member.c.conversation_id, member.c.user_id).where(
     member.c.conversation_id.in_(sa.bindparam("ids", expanding=True))
 )
 _INSERT = sa.insert(message)
+# And those of every page of history.
+_LAST_SEQ = (
+    sa.select(conversation.c.last_seq)
+    .join(member, member.c.conversation_id == conversation.c.id)
+    .where(
+        member.c.user_id == sa.bindparam("user_id"),
+        member.c.conversation_id == sa.bindparam("conversation_id"),
+    )
+)
+_IN_LOG = sa.select(*_MESSAGE).where(message.c.conversation_id == sa.bindparam("conversation_id"))
+_AFTER = (
+    _IN_LOG.where(message.c.seq > sa.bindparam("place"))
+    .order_by(message.c.seq)
+    .limit(sa.bindparam("count"))
+)
+_BEFORE = (
+    _IN_LOG.where(message.c.seq < sa.bindparam("place"))
+    .order_by(message.c.seq.desc())
+    .limit(sa.bindparam("count"))
+)
 
 
 @lru_cache(maxsize=1024)
@@ -191,14 +211,11 @@ class Store:
 
     # Conversations
 
-    async def is_member(self, conversation_id: str, user_id: str) -> bool:
-        """Says whether a user is in a conversation."""
-        found = await self._connection.scalar(
-            sa.select(sa.literal(1)).where(
-                member.c.user_id == user_id, member.c.conversation_id == conversation_id
-            )
+    async def last_seq(self, conversation_id: str, user_id: str) -> int | None:
+        """Returns the newest seq of a conversation to its members, None to others."""
+        return await self._connection.scalar(
+            _LAST_SEQ, {"user_id": user_id, "conversation_id": conversation_id}
         )
-        return found is not None
 
     async def find_direct(self, pair: str) -> str | None:
         """Returns the direct conversation of two users."""
@@ -302,20 +319,16 @@ class Store:
 
     async def after(self, conversation_id: str, seq: int, limit: int) -> list[Message]:
         """Returns messages beyond a seq, oldest first."""
-        rows = await self._connection.execute(
-            sa.select(*_MESSAGE)
-            .where(message.c.conversation_id == conversation_id, message.c.seq > seq)
-            .order_by(message.c.seq)
-            .limit(limit)
-        )
-        return [Message(*row) for row in rows]
+        return await self._page(_AFTER, conversation_id, seq, limit)
 
     async def before(self, conversation_id: str, seq: int, limit: int) -> list[Message]:
         """Returns the messages just below a seq, oldest first."""
+        return (await self._page(_BEFORE, conversation_id, seq, limit))[::-1]
+
+    async def _page(
+        self, statement: sa.Select[Any], conversation_id: str, place: int, count: int
+    ) -> list[Message]:
         rows = await self._connection.execute(
-            sa.select(*_MESSAGE)
-            .where(message.c.conversation_id == conversation_id, message.c.seq < seq)
-            .order_by(message.c.seq.desc())
-            .limit(limit)
+            statement, {"conversation_id": conversation_id, "place": place, "count": count}
         )
-        return [Message(*row) for row in rows][::-1]
+        return [Message(*row) for row in rows]
