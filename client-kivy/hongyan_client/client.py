@@ -17,8 +17,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,10 @@ from hongyan_client.chat_calls import ChatCalls
 from hongyan_client.connection import Connection
 from hongyan_client.errors import (
     DeadlineExceeded,
-    InvalidArgument,
-    NotFound,
     NotLoggedIn,
-    OutboxFull,
-    ServerError,
     Unavailable,
 )
+from hongyan_client.history import History
 from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
 from hongyan_client.model import (
     Account,
@@ -48,19 +44,16 @@ from hongyan_client.model import (
     Conversation,
     Event,
     Message,
-    MessageQueued,
-    MessageState,
     MessageStateChanged,
     Session,
     SignedOut,
     User,
 )
 from hongyan_client.outbox import Outbox
-from hongyan_client.sync import GAP_SECONDS, PAGE, Sync
+from hongyan_client.sending import Sending
+from hongyan_client.sync import GAP_SECONDS, Sync
 from hongyan_client.tokens import TokenFile, TokenStore, write_private
 
-TEXT_BYTES = 16 * 1024
-OUTBOX_MESSAGES = 10_000
 USER_FRESH_SECONDS = 600
 
 log = logging.getLogger("hongyan_client")
@@ -74,7 +67,8 @@ class _Local:
     sync: Sync
     outbox: Outbox
     connection: Connection
-    chat: ChatCalls
+    sending: Sending
+    history: History
 
 
 class Client:
@@ -108,9 +102,6 @@ class Client:
         self._local: _Local | None = None
         self._runner: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._send_lock = asyncio.Lock()
-        self._settling: dict[str, set[asyncio.Future[Message]]] = {}
-        self._refusals: dict[str, ServerError] = {}
         self._closed = False
 
     @cached_property
@@ -228,8 +219,7 @@ class Client:
 
     async def open_direct(self, user_id: str) -> Conversation:
         """Returns the one direct conversation with a user, made when it is not there yet."""
-        local = self._open()
-        return self._keep(local, await local.chat.open_direct(user_id))
+        return await self._open().history.open_direct(user_id, self._micros())
 
     async def conversations(self) -> list[Conversation]:
         """Returns the conversations, the latest active first.
@@ -239,28 +229,12 @@ class Client:
         """
         local = self._open()
         if self._runner is None:
-            try:
-                await self._fetch_conversations(local)
-            except (Unavailable, DeadlineExceeded):
-                log.info("offline: conversations come from the cache")
+            await local.history.fetch_conversations(self._micros())
         return local.cache.conversations()
-
-    async def _fetch_conversations(self, local: _Local) -> None:
-        token = ""
-        while True:
-            page, token = await local.chat.conversations(token)
-            for conversation in page:
-                self._keep(local, conversation)
-            if not token:
-                return
 
     def conversation(self, conversation_id: str) -> Conversation | None:
         """Returns what the cache knows of a conversation."""
         return self._open().cache.conversation(conversation_id)
-
-    def _keep(self, local: _Local, conversation: Conversation) -> Conversation:
-        local.cache.put_conversation(conversation, self._micros())
-        return local.cache.conversation(conversation.conversation_id) or conversation
 
     async def history(
         self, conversation_id: str, before_seq: int | None = None, limit: int = 50
@@ -270,37 +244,11 @@ class Client:
 
         Without the server it returns what there is; raises Unavailable when that is nothing.
         """
-        local = self._open()
-        before = before_seq if before_seq is not None else 2**62
-        try:
-            if local.cache.window(conversation_id) is None:
-                await local.sync.pull_newest(conversation_id)
-            await self._reach_down(local, conversation_id, before, limit)
-        except (Unavailable, DeadlineExceeded):
-            messages = local.cache.messages(conversation_id, before, limit)
-            if not messages:
-                raise
-            return messages
-        return local.cache.messages(conversation_id, before, limit)
-
-    async def _reach_down(
-        self, local: _Local, conversation_id: str, before: int, limit: int
-    ) -> None:
-        """Fetches older pages until the window holds `limit` messages below `before`."""
-        while (window := local.cache.window(conversation_id)) is not None:
-            top = min(before - 1, window.head_seq)
-            if top < 1 or window.first_seq <= max(1, top - limit + 1):
-                return
-            page = await local.chat.list_before(conversation_id, window.first_seq, PAGE)
-            if not page.messages:
-                return
-            current = local.cache.window(conversation_id)
-            if current is not None and current.first_seq == window.first_seq:
-                local.cache.prepend(conversation_id, page.messages)
+        return await self._open().history.history(conversation_id, before_seq, limit)
 
     async def refresh(self, conversation_id: str) -> None:
         """Brings a conversation's newest messages in without a stream, for one-off commands."""
-        await self._open().sync.pull(conversation_id)
+        await self._open().history.refresh(conversation_id)
 
     def pending(self, conversation_id: str | None = None) -> list[Message]:
         """Returns what has no place in the history yet: being sent, failed, or just stored."""
@@ -311,75 +259,14 @@ class Client:
 
         Raises InvalidArgument for a text that the server would refuse, and OutboxFull.
         """
-        local = self._open()
-        size = len(text.encode("utf-8", "replace"))
-        if not 1 <= size <= TEXT_BYTES or not _is_text(text):
-            raise InvalidArgument(
-                Status.INVALID_ARGUMENT.value,
-                "INVALID_ARGUMENT",
-                f"a text has 1 to {TEXT_BYTES} bytes of UTF-8, this one {size}",
-                fields={"text": f"1 to {TEXT_BYTES} bytes"},
-            )
-        if not _is_id(conversation_id):
-            raise InvalidArgument(
-                Status.INVALID_ARGUMENT.value,
-                "INVALID_ARGUMENT",
-                "a conversation id has 1 to 64 letters, digits, '-' or '_'",
-                fields={"conversation_id": "no id"},
-            )
-        if len(local.outbox) >= OUTBOX_MESSAGES:
-            raise OutboxFull(f"{OUTBOX_MESSAGES} messages wait to be sent")
-        message = Message(
-            conversation_id=conversation_id,
-            seq=0,
-            sender_id=local.cache.user_id,
-            client_message_id=uuid.uuid4().hex,
-            text=text,
-            created_at=datetime.fromtimestamp(self._now(), UTC),
-            state=MessageState.SENDING,
-        )
-        async with self._send_lock:
-            await asyncio.to_thread(local.cache.add_to_outbox, message)
-            self._publish(MessageQueued(message))
-            local.outbox.add(message)
-        return message
+        return await self._open().sending.send(conversation_id, text)
 
     async def settled(self, client_message_id: str, timeout: float = 30.0) -> Message:
         """Waits until a sent message is stored and returns it with its seq.
 
         Raises what the server refused it with, or DeadlineExceeded: it is still in the outbox.
         """
-        known = self._outcome(client_message_id)
-        if known is not None:
-            return known
-        waiter: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        waiters = self._settling.setdefault(client_message_id, set())
-        waiters.add(waiter)
-        try:
-            async with asyncio.timeout(timeout):
-                return await waiter
-        except TimeoutError:
-            raise DeadlineExceeded(
-                Status.DEADLINE_EXCEEDED.value, "NOT_SETTLED", "the message is not stored yet"
-            ) from None
-        finally:
-            waiters.discard(waiter)
-            if not waiters:
-                self._settling.pop(client_message_id, None)
-
-    def _outcome(self, client_message_id: str) -> Message | None:
-        """Returns a stored message, None for one that waits; raises for a failed one."""
-        cache = self._open().cache
-        message = cache.in_outbox(client_message_id) or cache.own_message(client_message_id)
-        if message is None:
-            raise NotFound(Status.NOT_FOUND.value, "MESSAGE_NOT_FOUND", "no such message here")
-        if message.state is MessageState.FAILED:
-            raise self._refusal(message)
-        return message if message.state is MessageState.STORED else None
-
-    def _refusal(self, message: Message) -> ServerError:
-        known = self._refusals.get(message.client_message_id)
-        return known or ServerError(Status.UNKNOWN.value, message.failure, "refused before")
+        return await self._open().sending.settled(client_message_id, timeout)
 
     async def deliver(self, timeout: float = 30.0) -> None:
         """Sends what the outbox holds by unary calls, in order, for commands without a stream.
@@ -387,50 +274,15 @@ class Client:
         A refused message is marked as failed. Raises Unavailable or DeadlineExceeded when the
         rest has to wait.
         """
-        local = self._open()
-        try:
-            async with asyncio.timeout(timeout):
-                for message in local.cache.outbox():
-                    if message.state is MessageState.SENDING:
-                        await self._deliver_one(local, message)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                Status.DEADLINE_EXCEEDED.value, "NOT_SETTLED", "the messages are not stored yet"
-            ) from None
-
-    async def _deliver_one(self, local: _Local, message: Message) -> None:
-        while True:
-            try:
-                stored = await local.chat.send(message)
-            except ServerError as error:
-                if isinstance(error, Unavailable | DeadlineExceeded):
-                    raise
-                if error.retry_delay is not None:
-                    await asyncio.sleep(error.retry_delay)
-                    continue
-                local.cache.set_failure(message.client_message_id, error.reason or "REFUSED")
-                failed = replace(message, state=MessageState.FAILED, failure=error.reason)
-                self._note_refusal(message.client_message_id, error)
-                self._publish(MessageStateChanged(failed))
-                return
-            local.sync.apply_stored(stored)
-            return
+        await self._open().sending.deliver(timeout)
 
     def resend(self, client_message_id: str) -> Message | None:
         """Tries a failed message again under the same id."""
-        message = self._open().outbox.resend(client_message_id)
-        if message is not None:
-            self._refusals.pop(client_message_id, None)
-            self._publish(MessageStateChanged(message))
-        return message
+        return self._open().sending.resend(client_message_id)
 
     def discard(self, client_message_id: str) -> None:
         """Drops a failed message."""
-        cache = self._open().cache
-        message = cache.in_outbox(client_message_id)
-        if message is not None and message.state is MessageState.FAILED:
-            cache.discard(client_message_id)
-            self._publish(MessageStateChanged(message, gone=True))
+        self._open().sending.discard(client_message_id)
 
     def mark_read(self, conversation_id: str, seq: int) -> None:
         """Moves the own cursor: here at once, on the server within 300 ms or when online."""
@@ -549,7 +401,6 @@ class Client:
             cache,
             self._publish,
             self._spawn,
-            refused=self._note_refusal,
             jitter=self._jitter,
         )
         connection.sync = Sync(
@@ -558,7 +409,7 @@ class Client:
             self._publish,
             self._spawn,
             now_micros=self._micros,
-            settled=lambda it: self._settled_by_log(connection, it),
+            settled=connection.settle,
             need_sync=connection.request_sync,
             gap_seconds=self._gap_seconds,
             jitter=self._jitter,
@@ -571,7 +422,19 @@ class Client:
             in_flight=self._in_flight,
             jitter=self._jitter,
         )
-        self._local = _Local(cache, connection.sync, connection.outbox, connection, chat)
+        sending = Sending(
+            cache,
+            connection.outbox,
+            connection.sync,
+            chat,
+            publish=self._publish,
+            now=self._now,
+        )
+        connection.refused = sending.note_refusal
+        history = History(cache, connection.sync, chat)
+        self._local = _Local(
+            cache, connection.sync, connection.outbox, connection, sending, history
+        )
         return self._local
 
     def _close_local(self) -> None:
@@ -581,43 +444,10 @@ class Client:
             local.outbox.close()
             local.cache.close()
 
-    @staticmethod
-    def _settled_by_log(connection: Connection, client_message_id: str) -> None:
-        connection.outbox.settled(client_message_id)
-
-    def _note_refusal(self, client_message_id: str, error: ServerError) -> None:
-        """Keeps why a message was refused, in full, for who waits for it."""
-        if len(self._refusals) >= OUTBOX_MESSAGES:
-            self._refusals.pop(next(iter(self._refusals)))
-        self._refusals[client_message_id] = error
-
     def _publish(self, event: Event) -> None:
         self._listeners.publish(event)
-        if not isinstance(event, MessageStateChanged):
-            return
-        message = event.message
-        for waiter in self._settling.get(message.client_message_id, ()):
-            if waiter.done():
-                continue
-            if message.state is MessageState.STORED:
-                waiter.set_result(message)
-            elif message.state is MessageState.FAILED:
-                waiter.set_exception(self._refusal(message))
+        if self._local is not None:
+            self._local.sending.observe(event)
 
     def _micros(self) -> int:
         return round(self._now() * 1_000_000)
-
-
-def _is_text(text: str) -> bool:
-    """Returns whether protobuf can carry the text: a lone surrogate is no UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_id(text: str) -> bool:
-    return 1 <= len(text) <= 64 and all(
-        it.isascii() and (it.isalnum() or it in "-_") for it in text
-    )

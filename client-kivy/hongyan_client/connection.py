@@ -49,11 +49,13 @@ log = logging.getLogger("hongyan_client")
 
 class Connection:
     """The one stream of this device. `run` is its only loop; what it learns goes to sync and
-    outbox, which are set before `run`.
+    outbox, which with `refused` are set before `run`.
     """
 
     sync: Sync
     outbox: Outbox
+    refused: Callable[[str, ServerError], None]
+    """Told of each refusal without a delay, before the outbox is."""
 
     def __init__(
         self,
@@ -63,7 +65,6 @@ class Connection:
         publish: Callable[[Event], None],
         spawn: Spawn,
         *,
-        refused: Callable[[str, ServerError], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._channel = channel
@@ -71,7 +72,6 @@ class Connection:
         self._cache = cache
         self._publish = publish
         self._spawn = spawn
-        self._refused = refused
         self._jitter = jitter
         self._stream: Stream | None = None
         self._away: gate_pb2.GoAway | None = None
@@ -172,6 +172,10 @@ class Connection:
         self.is_caught_up = False
         self.outbox.disconnected()
 
+    def settle(self, client_message_id: str) -> None:
+        """Hands on to the outbox that the log holds a message."""
+        self.outbox.settled(client_message_id)
+
     def transmit(self, message: Message) -> bool:
         """Puts a message on the stream; returns whether there is one with room."""
         if self._stream is None:
@@ -198,7 +202,7 @@ class Connection:
         elif kind == "send_refused":
             error = to_error(event.send_refused.refusal)
             if error.retry_delay is None:
-                self._refused(event.send_refused.client_message_id, error)
+                self.refused(event.send_refused.client_message_id, error)
             self.outbox.refused(event.send_refused.client_message_id, error)
         elif kind == "difference":
             for conversation in event.difference.conversations:

@@ -142,7 +142,8 @@ class Outbox:
             if message is not None:
                 self._changed(message)
         else:
-            lane.refusals += 1
+            # Those that flew together are refused together: that counts as one.
+            lane.refusals += not lane.paused
             lane.flying.remove(client_message_id)
             self._flying -= 1
             lane.waiting.append(client_message_id)
@@ -150,8 +151,10 @@ class Outbox:
             # Those behind it may still be stored; nothing new leaves until the lane is clean.
             lane.careful = True
             lane.paused = True
+            # The server's delay is the least; who is refused again and again waits longer.
             backoff = min(LONGEST_RETRY_SECONDS, 0.2 * 2 ** min(lane.refusals, 10))
-            delay = error.retry_delay + self._jitter() * backoff
+            spread = self._jitter()
+            delay = max(error.retry_delay * (1 + 0.1 * spread), spread * backoff)
             lane.paused_seconds = max(lane.paused_seconds, delay)
         self._go_on(lane)
 
