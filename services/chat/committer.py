@@ -126,6 +126,8 @@ class Committer:
         self._crash = crash
         self._waiting: deque[tuple[Send, Any]] = deque()
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         # Members change with the version in the row that every commit locks and reads.
         self._members: OrderedDict[str, tuple[int, tuple[str, ...]]] = OrderedDict()
         self._tracer = trace.get_tracer("hongyan.chat")
@@ -138,7 +140,12 @@ class Committer:
         if len(self._waiting) >= self._capacity:
             raise Exhausted("CHAT_BUSY", "too many messages wait to be stored", retry_seconds=1)
         self._waiting.append((send, origin))
+        self._idle.clear()
         self._wake.set()
+
+    async def idle(self) -> None:
+        """Waits until every send that was submitted has its outcome."""
+        await self._idle.wait()
 
     async def run(self) -> None:
         """Commits for ever."""
@@ -150,6 +157,7 @@ class Committer:
                 WAITING.set(len(self._waiting))
                 await self._process(batch)
             self._wake.clear()
+            self._idle.set()
 
     async def _process(self, batch: list[tuple[Send, Any]]) -> None:
         try:

@@ -1,6 +1,7 @@
 """The gates: their links, which users each holds, and the frames that go out to them."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +16,15 @@ from services.chat.committer import Committer, Entry
 from services.chat.cursors import Cursors, Moved
 from services.chat.rules import Chat, Message
 from services.chat.wire import read_send, to_difference, write_message
-from services.common.errors import AppError, status_code, to_duration
+from services.common.errors import AppError, Unavailable, status_code, to_duration
 
 # A frame to a gate holds at most so many bytes of deliveries, and one more.
 FRAME_BYTES = 1024 * 1024
 # A gate that lets more than this pile up is cut off; it attaches again and its devices sync.
 OUTGOING_BYTES = 128 * 1024 * 1024
 DIFFERENCES_AT_ONCE = 6
+# A difference that failed is tried again: the device waits for it, and gate for ten seconds.
+DIFFERENCE_ATTEMPTS = 6
 
 LINKS = Gauge("hongyan_chat_links", "Gates that are attached.")
 BATCH = Histogram(
@@ -43,15 +46,17 @@ class Link:
     outgoing: list[link_pb2.Delivery] = field(default_factory=list)
     outgoing_bytes: int = 0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    cut: bool = False
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
+    reader: asyncio.Task[None] | None = None
+    leaving: bool = False
 
     def put(self, delivery: link_pb2.Delivery) -> None:
         """Queues a delivery; it leaves with all that is queued when the writer comes round."""
+        if self.outgoing_bytes > OUTGOING_BYTES:
+            self.cut.set()
+            return
         self.outgoing.append(delivery)
         self.outgoing_bytes += len(delivery.frame)
-        if self.outgoing_bytes > OUTGOING_BYTES and not self.cut:
-            CUT.inc()
-            self.cut = True
         self.wake.set()
 
 
@@ -74,6 +79,8 @@ class Links(link_pb2_grpc.LinkServiceServicer):
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self._routes: dict[str, list[Link]] = {}
+        self._links: set[Link] = set()
+        self._draining = False
         self._differences = asyncio.Semaphore(DIFFERENCES_AT_ONCE)
         # Set by main: these two call back into this object.
         self.committer: Committer
@@ -84,22 +91,33 @@ class Links(link_pb2_grpc.LinkServiceServicer):
         return self._serve(request_iterator, context)
 
     async def _serve(self, frames: AsyncIterator[link_pb2.AttachRequest], context: Any) -> None:
+        if self._draining:
+            raise Unavailable("DRAINING", "this chat pod stops", retry_seconds=1)
         link = Link()
+        self._links.add(link)
         LINKS.inc()
         try:
             async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(self._read(link, frames, tasks))
+                reader = link.reader = tasks.create_task(self._read(link, frames, tasks))
                 writer = tasks.create_task(self._write(link, context))
-                await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-                for task in (reader, writer):
+                # The writer of a gate that does not read cannot see that: it waits in a write.
+                cut = tasks.create_task(link.cut.wait())
+                await asyncio.wait((reader, writer, cut), return_when=asyncio.FIRST_COMPLETED)
+                if self._draining:
+                    await asyncio.wait((writer, cut), return_when=asyncio.FIRST_COMPLETED)
+                for task in (reader, writer, cut):
                     task.cancel()
                 raise _Ended
         except* _Ended:
             pass
         finally:
             LINKS.dec()
+            self._links.discard(link)
             for user_id in link.users:
                 self._forget(link, user_id)
+            if link.cut.is_set():
+                CUT.inc()
+                log.warning("link.cut", gate=link.gate_id)
             log.info("link.ended", gate=link.gate_id, users=len(link.users))
 
     async def _read(
@@ -131,7 +149,7 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                         tasks.create_task(self._answer_sync(link, request))
 
     async def _write(self, link: Link, context: Any) -> None:
-        while not link.cut:
+        while True:
             await link.wake.wait()
             link.wake.clear()
             waiting, link.outgoing, link.outgoing_bytes = link.outgoing, [], 0
@@ -142,7 +160,23 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                     BATCH.observe(end - start)
                     await context.write(link_pb2.AttachResponse(deliveries=waiting[start:end]))
                     start, size = end, 0
-        log.warning("link.cut", gate=link.gate_id)
+            if link.leaving and not link.outgoing:
+                return
+
+    async def drain(self) -> None:
+        """Takes no more requests, answers those that are here, and ends the links.
+
+        A gate says to devices whose request came too late that chat was lost, and they send it
+        again, to another pod.
+        """
+        self._draining = True
+        for link in self._links:
+            if link.reader:
+                link.reader.cancel()
+        await self.committer.idle()
+        for link in self._links:
+            link.leaving = True
+            link.wake.set()
 
     def _forget(self, link: Link, user_id: str) -> None:
         links = self._routes[user_id]
@@ -159,23 +193,28 @@ class Links(link_pb2_grpc.LinkServiceServicer):
             self.committed([Entry(send, asked, error)])
 
     async def _answer_sync(self, link: Link, request: link_pb2.DeviceRequest) -> None:
-        try:
-            async with self._differences:
-                async for part in self._chat.difference(request.user_id, request.sync.heads):
-                    link.put(
-                        link_pb2.Delivery(
-                            answered_numbers=[request.number],
-                            more_follow=True,
-                            frame=to_difference(part),
-                        )
+        for _ in range(DIFFERENCE_ATTEMPTS):
+            try:
+                await self._put_difference(link, request)
+                return
+            except AppError as error:
+                # Parts that have left already come a second time, which does no harm.
+                log.warning("sync.failed", reason=error.reason)
+                await asyncio.sleep((error.retry_seconds or 1) * random.uniform(0.5, 1.5))
+            except Exception as error:  # one device's trouble must not end the link of all
+                log.error("sync.failed", exc_info=error)
+                return
+
+    async def _put_difference(self, link: Link, request: link_pb2.DeviceRequest) -> None:
+        async with self._differences:
+            async for part in self._chat.difference(request.user_id, request.sync.heads):
+                link.put(
+                    link_pb2.Delivery(
+                        answered_numbers=[request.number],
+                        more_follow=True,
+                        frame=to_difference(part),
                     )
-        except AppError as error:
-            # The gate keeps the device waiting and asks again.
-            log.warning("sync.failed", reason=error.reason)
-            return
-        except Exception as error:  # one device's trouble must not end the link of all
-            log.error("sync.failed", exc_info=error)
-            return
+                )
         caught_up = gate_pb2.ConnectResponse()
         caught_up.events.add().caught_up.SetInParent()
         link.put(_answer([request.number], caught_up))

@@ -110,6 +110,7 @@ async def serve() -> None:
             names=(*NAMES, "hongyan.chat.v1.LinkService"),
             ready=database.check,
             background=(trust.follow, links.committer.run, links.cursors.run),
+            drain=links.drain,
         )
     finally:
         await channel.close()

@@ -16,6 +16,11 @@ JOIN_AT_MOST = 1_000
 DIFFERENCE_MESSAGES = 100
 DIFFERENCE_CONVERSATIONS = 20
 DIFFERENCE_BYTES = 128 * 1024
+# Beyond, a difference has conversations without messages, which the device lists when it needs
+# them: gate holds for a slow device what it has not read yet.
+DIFFERENCE_TOTAL_BYTES = 2 * 1024 * 1024
+# What a message costs besides its body, about.
+MESSAGE_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,11 @@ class Missing:
     conversation: Conversation
     messages: tuple[Message, ...]
     joined: bool
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the messages have on the wire."""
+        return sum(len(message.body) + MESSAGE_BYTES for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,27 +207,30 @@ class Chat:
             if place < DIFFERENCE_CONVERSATIONS
             or head.last_seq > known.get(head.conversation_id, -1)
         ]
+        room = DIFFERENCE_TOTAL_BYTES
         for start in range(0, len(news), DIFFERENCE_CONVERSATIONS):
             part = news[start : start + DIFFERENCE_CONVERSATIONS]
             # A transaction for each part: a slow device holds no connection.
             async with self._read() as store:
                 conversations = await self._as_seen_by(store, user_id, part, with_last=False)
-                missing = [
-                    await self._missing(
-                        store, conversation, known.get(conversation.head.conversation_id)
-                    )
-                    for conversation in conversations
-                ]
+                missing = []
+                for conversation in conversations:
+                    at = known.get(conversation.head.conversation_id)
+                    missing.append(await self._missing(store, conversation, at, room))
+                    room -= missing[-1].size
             for group in _by_size(missing):
                 yield group
 
     async def _missing(
-        self, store: Conversations, conversation: Conversation, known: int | None
+        self, store: Conversations, conversation: Conversation, known: int | None, room: int
     ) -> Missing:
         head = conversation.head
         if known is not None and head.last_seq <= known:
             return Missing(conversation, (), joined=True)
-        if known is not None and head.last_seq - known <= JOIN_AT_MOST:
+        joins = known is not None and head.last_seq - known <= JOIN_AT_MOST
+        if room <= 0:
+            return Missing(conversation, (), joined=joins or head.last_seq == 0)
+        if known is not None and joins:
             page = await store.after(head.conversation_id, known, DIFFERENCE_MESSAGES)
             return Missing(conversation, _within(page, DIFFERENCE_BYTES), joined=True)
         page = await store.before(head.conversation_id, head.last_seq + 1, PAGE)
@@ -249,7 +262,7 @@ def _within(messages: Sequence[Message], size: int) -> tuple[Message, ...]:
     """Returns as many messages from the front as `size` bytes hold, at least one."""
     total = 0
     for count, message in enumerate(messages):
-        total += len(message.body)
+        total += len(message.body) + MESSAGE_BYTES
         if total > size and count:
             return tuple(messages[:count])
     return tuple(messages)
@@ -260,10 +273,9 @@ def _by_size(parts: Sequence[Missing]) -> list[list[Missing]]:
     groups: list[list[Missing]] = [[]]
     total = 0
     for part in parts:
-        size = sum(len(message.body) for message in part.messages)
-        if total + size > DIFFERENCE_BYTES and groups[-1]:
+        if total + part.size > DIFFERENCE_BYTES and groups[-1]:
             groups.append([])
             total = 0
         groups[-1].append(part)
-        total += size
+        total += part.size
     return groups if groups[0] else []

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_interceptor import AsyncServerInterceptor
 from grpc_status import rpc_status
 from hongyan.options.v1 import access_pb2
@@ -16,7 +16,7 @@ from opentelemetry import propagate, trace
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.common.contract import ACCESS, validate
-from services.common.errors import AppError, Denied, Unauthenticated, to_status
+from services.common.errors import AppError, Denied, Invalid, Unauthenticated, to_status
 from services.common.identity import set_caller
 from services.common.tokens import Trust
 
@@ -163,12 +163,37 @@ class Authentication(Around):
 class Validation(Around):
     """Checks unary requests against the contract's rules; a frame is checked by its reader."""
 
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        intercept: Any = super().intercept_service
+        handler = await intercept(continuation, handler_call_details)
+        if handler is None or handler.request_streaming or not handler.request_deserializer:
+            return handler
+        # grpc answers bytes that it cannot read with UNKNOWN and a traceback in the log, before
+        # it asks who calls.
+        return handler._replace(request_deserializer=_read_or_say(handler.request_deserializer))
+
     async def call(
         self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
     ) -> Any:
+        if isinstance(request, _Unreadable):
+            raise Invalid("REQUEST_UNREADABLE", "the bytes are no message of the rpc's type")
         if isinstance(request, Message) and method_name in ACCESS:
             validate(request)
         return await run()
+
+
+class _Unreadable:
+    """Stands for a request whose bytes are no message of its type."""
+
+
+def _read_or_say(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read_or_say(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return read_or_say
 
 
 def _bearer_token(context: Any) -> str:

@@ -158,9 +158,13 @@ class Trust:
         if expires_at <= self._now():
             self._good.pop(token, None)
             raise Unauthenticated("TOKEN_EXPIRED", "the access token has expired: refresh it")
+        self.check_session(caller)
+        return caller
+
+    def check_session(self, caller: Caller) -> None:
+        """Raises Unauthenticated when the caller's session has ended meanwhile."""
         if caller.session_id in self._ended:
             raise Unauthenticated("SESSION_ENDED", "the session was ended: log in again")
-        return caller
 
     def _decode(self, token: str) -> tuple[Caller, int]:
         try:

@@ -32,8 +32,9 @@ def local_config(
     for http_filter in manager["http_filters"]:
         if http_filter["name"] == "envoy.filters.http.grpc_json_transcoder":
             http_filter["typed_config"]["proto_descriptor"] = str(DESCRIPTORS)
+    addresses_of = {**services, "verify_keys": [keys_address]}
     for cluster in config["static_resources"]["clusters"]:
-        addresses = services.get(cluster["name"], [keys_address])
+        addresses = addresses_of[cluster["name"]]
         cluster["load_assignment"]["endpoints"] = [
             {
                 "lb_endpoints": [

@@ -1,6 +1,7 @@
 """The chat pods: one batched stream to each, found by name, opened again when it breaks."""
 
 import asyncio
+import itertools
 import random
 import zlib
 from collections.abc import AsyncIterator, Iterable
@@ -16,8 +17,11 @@ from services.gate.rules import Asked, Gate
 
 RESOLVE_SECONDS = 5.0
 RETRY_SECONDS = 0.3
-# A frame to chat holds at most so many requests; each is at most a message.
+# A frame to chat holds at most so many requests, so many bytes of them and one more request
+# (256 KiB at most, since the device's frame was), and so many users.
 FRAME_REQUESTS = 500
+FRAME_BYTES = 1024 * 1024
+FRAME_USERS = 10_000
 
 LINKS = Gauge("hongyan_gate_links", "Chat pods that are attached.")
 LOST = Counter("hongyan_gate_links_lost", "Links that broke.")
@@ -58,16 +62,34 @@ class Link:
         """Takes what is queued as one frame; None when nothing waits."""
         if not (self._requests or self._users):
             return None
-        requests = self._requests[:FRAME_REQUESTS]
-        del self._requests[:FRAME_REQUESTS]
+        users = self._users
+        if len(users) > FRAME_USERS:
+            # Requests wait for the last of them: who asks has arrived before.
+            users = dict(itertools.islice(users.items(), FRAME_USERS))
+            for user_id in users:
+                del self._users[user_id]
+            requests = []
+        else:
+            self._users = {}
+            requests = self._take_requests()
         frame = link_pb2.AttachRequest(
             requests=requests,
-            arrived_user_ids=[user_id for user_id, here in self._users.items() if here],
-            left_user_ids=[user_id for user_id, here in self._users.items() if not here],
+            arrived_user_ids=[user_id for user_id, here in users.items() if here],
+            left_user_ids=[user_id for user_id, here in users.items() if not here],
         )
-        self._users.clear()
         BATCH.observe(len(requests))
         return frame
+
+    def _take_requests(self) -> list[link_pb2.DeviceRequest]:
+        count = size = 0
+        for request in self._requests[:FRAME_REQUESTS]:
+            count += 1
+            size += request.ByteSize()
+            if size > FRAME_BYTES:
+                break
+        taken = self._requests[:count]
+        del self._requests[:count]
+        return taken
 
 
 class Links:

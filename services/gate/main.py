@@ -45,7 +45,7 @@ async def serve() -> None:
     async def admit(caller: Caller) -> None:
         await limits.take(connect_limit, caller.user_id, closed_without_redis=False)
 
-    service = GateService(gate, admit, settings.idle_seconds)
+    service = GateService(gate, trust, admit, settings.idle_seconds)
 
     def register(server: grpc.aio.Server) -> None:
         server.add_generic_rpc_handlers((service.handlers(),))

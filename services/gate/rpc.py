@@ -1,7 +1,6 @@
 """The session stream: frames of bytes in and out; one reader and one writer for each device."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,8 +11,9 @@ from hongyan.gate.v1 import gate_pb2
 from opentelemetry import propagate, trace
 
 from services.common.contract import validate
-from services.common.errors import AppError, Invalid
+from services.common.errors import AppError, Invalid, Unavailable
 from services.common.identity import Caller, caller
+from services.common.tokens import Trust
 from services.gate import frames
 from services.gate.rules import Gate
 from services.gate.session import Session
@@ -33,10 +33,12 @@ class GateService:
     def __init__(
         self,
         gate: Gate,
+        trust: Trust,
         admit: Callable[[Caller], Awaitable[None]],
         idle_seconds: float,
     ) -> None:
         self._gate = gate
+        self._trust = trust
         self._admit = admit
         self._idle_seconds = idle_seconds
         self._tracer = trace.get_tracer("hongyan.gate")
@@ -50,18 +52,24 @@ class GateService:
 
     async def Connect(self, request_iterator: AsyncIterator[bytes], context: Any) -> None:
         await self._admit(caller())
+        # Its end may have been told while the limit was asked, when there was no stream to close.
+        self._trust.check_session(caller())
         session = self._gate.open(caller())
         session.answer(frames.welcome(session.session_id, self._idle_seconds))
-        task = asyncio.current_task()
-        assert task is not None
-        session.abort = task.cancel
         reader = asyncio.create_task(self._read(session, request_iterator))
+        writer = asyncio.create_task(self._write(session, context))
+        session.abort = writer.cancel
         try:
-            await self._write(session, context)
+            await asyncio.wait((writer,))
         finally:
             self._gate.closed(session)
             reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            writer.cancel()
+            await asyncio.gather(reader, writer, return_exceptions=True)
+        if writer.cancelled():
+            # Not by cancelling this call: that would leave the device without an end.
+            raise Unavailable("TOO_SLOW", "the device did not read for too long", retry_seconds=1)
+        writer.result()
 
     async def _write(self, session: Session, context: Any) -> None:
         """Writes what is queued, all of it in one frame, until the session closes."""
@@ -69,7 +77,7 @@ class GateService:
             await session.wake.wait()
             session.wake.clear()
             while frame := session.take():
-                session.writing_since = time.monotonic()
+                session.writing_since = session.now()
                 await context.write(frame)
                 session.writing_since = None
             if session.done:
@@ -77,24 +85,23 @@ class GateService:
 
     async def _read(self, session: Session, request_iterator: AsyncIterator[bytes]) -> None:
         try:
-            greeted = False
             async for data in request_iterator:
-                session.heard_at = time.monotonic()
-                if session.closing:
+                session.heard_at = session.now()
+                if session.hurried:
                     break
-                greeted = self._take(session, data, greeted)
+                self._take(session, data)
         except Exception as error:
             log.error("session.failed", exc_info=error)
         finally:
             session.finish()
 
-    def _take(self, session: Session, data: bytes, greeted: bool) -> bool:
-        """Does what a frame says; returns whether the device has said hello."""
+    def _take(self, session: Session, data: bytes) -> None:
+        """Does what a frame says."""
         try:
             frame = _parse(data)
         except AppError as error:
             session.answer(frames.frame_refused(error))
-            return greeted
+            return
         try:
             validate(frame)
         except Invalid:
@@ -102,11 +109,13 @@ class GateService:
             sound = [event for event in frame.events if self._is_sound(session, event)]
         else:
             sound = list(frame.events)
-        traceparent = self._trace(frame) if frame.traceparent else ""
+        traceparent = self._trace(frame) if 0 < len(frame.traceparent) <= 64 else ""
         for event in sound:
             kind = event.WhichOneof("event")
-            if (kind == "hello") is greeted:
-                word = "comes first" if not greeted else "comes once"
+            if session.closing and kind != "bye":
+                continue  # it was told to go, and says the rest elsewhere
+            if (kind == "hello") is session.greeted:
+                word = "comes once" if session.greeted else "comes first"
                 problem = Invalid("HELLO_EXPECTED", f"hello {word}", fields={"events": word})
                 session.answer(frames.frame_refused(problem))
             elif kind == "send":
@@ -120,9 +129,7 @@ class GateService:
             elif kind == "bye":
                 session.finish()
             else:
-                greeted = True
-                self._gate.sync(session, event.hello.sync)
-        return greeted
+                self._gate.hello(session, event.hello.sync)
 
     def _is_sound(self, session: Session, event: gate_pb2.ClientEvent) -> bool:
         try:
@@ -139,7 +146,7 @@ class GateService:
         return True
 
     def _trace(self, frame: gate_pb2.ConnectRequest) -> str:
-        """Records a span for a traced frame and returns the context to pass on."""
+        """Records a span for a traced frame and returns the context to pass on, if it is one."""
         with self._tracer.start_as_current_span(
             "gate.frame",
             context=propagate.extract({"traceparent": frame.traceparent}),
@@ -148,7 +155,7 @@ class GateService:
         ):
             carrier: dict[str, str] = {}
             propagate.inject(carrier)
-        return carrier.get("traceparent", frame.traceparent)
+        return carrier.get("traceparent", "")
 
 
 def _parse(data: bytes) -> gate_pb2.ConnectRequest:

@@ -89,6 +89,8 @@ class Gate:
         self._slow_seconds = slow_seconds
         self._sessions: dict[str, Session] = {}
         self._by_user: dict[str, list[Session]] = {}
+        # Replaced by newer streams, and not ended yet.
+        self._replaced: set[Session] = set()
         self._waiting_syncs: dict[Session, gate_pb2.Sync] = {}
         self._resync = asyncio.Event()
         self._draining = False
@@ -104,6 +106,7 @@ class Gate:
         if older := self._sessions.get(caller.session_id):
             self._close(older, Reason.GO_AWAY_REASON_REPLACED, 0)
             self._drop(older)
+            self._replaced.add(older)
         session = Session(caller.user_id, caller.session_id, self._bounds, self._now)
         self._sessions[session.session_id] = session
         self._empty.clear()
@@ -117,6 +120,7 @@ class Gate:
     def closed(self, session: Session) -> None:
         """Forgets a session whose stream has ended."""
         session.closing = True
+        self._replaced.discard(session)
         if self._sessions.get(session.session_id) is session:
             self._drop(session)
 
@@ -187,6 +191,12 @@ class Gate:
                 ),
                 None,
             )
+
+    def hello(self, session: Session, sync: gate_pb2.Sync) -> None:
+        """Asks chat for the first difference; pushes have been waiting for it."""
+        session.greeted = True
+        session.start_sync()
+        self._ask_sync(session, sync)
 
     def sync(self, session: Session, sync: gate_pb2.Sync) -> None:
         """Asks chat what the device lacks; pushes wait until that is queued."""
@@ -293,15 +303,15 @@ class Gate:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._now()
-            for session in list(self._sessions.values()):
-                if now - session.heard_at > self._idle_seconds:
-                    self._close(session, Reason.GO_AWAY_REASON_IDLE, 0)
-                elif session.full or (
+            for session in [*self._sessions.values(), *self._replaced]:
+                if session.full or (
                     session.writing_since is not None
                     and now - session.writing_since > self._slow_seconds
                 ):
                     self._close(session, Reason.GO_AWAY_REASON_TOO_SLOW, 1)
                     session.abort()
+                elif now - session.heard_at > self._idle_seconds:
+                    self._close(session, Reason.GO_AWAY_REASON_IDLE, 0)
                 elif session.syncing and now - session.synced_at > ANSWER_SECONDS:
                     self._close(session, Reason.GO_AWAY_REASON_DRAINING, random.uniform(0, 2))
             for link in self._links.live():

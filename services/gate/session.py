@@ -37,18 +37,20 @@ class Session:
     ) -> None:
         self.user_id = user_id
         self.session_id = session_id
+        self.now = now
         self.heard_at = now()
         self.writing_since: float | None = None
         self.closing = False
         self.hurried = False
         self.abort: Callable[[], object] = lambda: None
-        self.syncing = False
+        self.greeted = False
+        # From the very beginning: what is pushed before hello follows the first difference.
+        self.syncing = True
         self.sync_wanted: gate_pb2.Sync | None = None
         self.synced_at = now()
         self.sends_open = 0
         self.wake = asyncio.Event()
         self._bounds = bounds
-        self._now = now
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._queue_bytes = 0
         self._held: list[bytes] = []
@@ -63,12 +65,12 @@ class Session:
     def push(self, frame: bytes) -> None:
         """Queues a hint; when too much waits, hints become one NeedSync."""
         if self.syncing:
-            if self._held_bytes + len(frame) > self._bounds.queue_bytes:
-                self._held, self._held_bytes = [frames.NEED_SYNC], self._bounds.queue_bytes
-                NEED_SYNC.inc()
-            elif self._held_bytes < self._bounds.queue_bytes:
+            if self._held_bytes + len(frame) <= self._bounds.queue_bytes:
                 self._held.append(frame)
                 self._held_bytes += len(frame)
+            elif self._held != [frames.NEED_SYNC]:
+                self._held, self._held_bytes = [frames.NEED_SYNC], self._bounds.queue_bytes
+                NEED_SYNC.inc()
             return
         if (
             len(self._queue) >= self._bounds.queue_frames
@@ -99,7 +101,7 @@ class Session:
     def start_sync(self) -> None:
         """Holds pushes back until the difference is queued."""
         self.syncing = True
-        self.synced_at = self._now()
+        self.synced_at = self.now()
 
     def end_sync(self) -> None:
         """Lets the held pushes follow the difference."""

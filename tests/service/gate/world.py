@@ -1,0 +1,214 @@
+"""Real gates and chat pods in this process, as their mains put them together."""
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
+
+from services.chat.committer import Committer
+from services.chat.cursors import Cursors
+from services.chat.link import Links as ChatLinks
+from services.chat.rpc import ConversationService, MessageService
+from services.chat.rules import Chat
+from services.chat.store import Store
+from services.common.database import Database
+from services.common.identity import Caller
+from services.common.interceptors import Authentication, Errors, Metrics, Validation
+from services.common.limits import Limit, LocalLimit
+from services.common.serving import SERVER_OPTIONS
+from services.common.tokens import Signer, Trust, TrustUpdate
+from services.gate.links import Links
+from services.gate.rpc import GateService
+from services.gate.rules import Gate
+from services.gate.session import Bounds
+
+INTERNAL_KEY = "internal-key-of-the-tests"
+
+
+class Verify:
+    """What verify would tell other services."""
+
+    def __init__(self) -> None:
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        self._signer = Signer(pem)
+        self.ended: list[str] = []
+
+    def token(self, user_id: str, session_id: str = "") -> str:
+        return self._signer.sign(Caller(user_id, session_id or f"{user_id}-1"), time.time())
+
+    async def trust(self, mark: int) -> TrustUpdate:
+        ended = tuple(self.ended[mark:])
+        return TrustUpdate(self._signer.key_set_json, ended, len(self.ended))
+
+    async def find_users(self, user_ids: Collection[str]) -> Collection[str]:
+        return {user_id for user_id in user_ids if not user_id.startswith("nobody")}
+
+
+class Service:
+    """A server and its background work; `stop` fails if any of that has failed."""
+
+    def __init__(self, verify: Verify, port: int) -> None:
+        self.target = f"127.0.0.1:{port}"
+        self.trust = Trust(verify.trust, now=time.time)
+        self._server: grpc.aio.Server | None = None
+        self._running: list[asyncio.Task[None]] = []
+
+    async def serve(
+        self,
+        register: Callable[[grpc.aio.Server], None],
+        *background: Callable[[], Coroutine[Any, Any, None]],
+    ) -> None:
+        await self.trust.refresh()
+        interceptors = (
+            Metrics(),
+            Errors(),
+            Authentication(self.trust, INTERNAL_KEY),
+            Validation(),
+        )
+        self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+        register(self._server)
+        self._server.add_insecure_port(self.target)
+        await self._server.start()
+        self._running = [asyncio.create_task(work()) for work in background]
+
+    async def stop(self) -> None:
+        """Stops at once, as a kill looks from outside."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        for task in self._running:
+            if task.done():
+                task.result()
+            task.cancel()
+        await server.stop(0)
+        for task in self._running:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+class ChatPod(Service):
+    """One chat pod."""
+
+    numbers = itertools.count(1)
+
+    def __init__(
+        self, verify: Verify, port: int, database_url: str, *, commit_queue: int = 20_000
+    ) -> None:
+        super().__init__(verify, port)
+        self._verify = verify
+        self._url = database_url
+        self._commit_queue = commit_queue
+
+    async def start(self) -> "ChatPod":
+        self.database = Database(self._url, pool=8)
+
+        @asynccontextmanager
+        async def begin() -> AsyncIterator[Store]:
+            async with self.database.begin() as connection:
+                yield Store(connection)
+
+        @asynccontextmanager
+        async def read() -> AsyncIterator[Store]:
+            async with self.database.read() as connection:
+                yield Store(connection)
+
+        self.begin = begin
+        new_id = lambda: f"c{next(self.numbers)}"  # noqa: E731
+        self.chat = chat = Chat(begin, read, self._verify.find_users, new_id)
+        self.links = links = ChatLinks(chat)
+        links.committer = Committer(
+            begin,
+            now=lambda: time.time_ns() // 1000,
+            on_commit=links.committed,
+            size=256,
+            capacity=self._commit_queue,
+        )
+        links.cursors = Cursors(begin, on_moved=links.moved)
+        limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
+
+        def register(server: grpc.aio.Server) -> None:
+            message_pb2_grpc.add_MessageServiceServicer_to_server(
+                MessageService(chat, links.committer, limit), server
+            )
+            conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
+                ConversationService(chat, links.cursors), server
+            )
+            link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
+
+        await self.serve(register, links.committer.run, links.cursors.run)
+        return self
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self.database.close()
+
+    async def talk(self, *users: str) -> str:
+        """Opens a conversation of two users."""
+        conversation = await self.chat.open_direct(*users)
+        return conversation.head.conversation_id
+
+
+@dataclass
+class GateOptions:
+    """What tests change about a gate."""
+
+    bounds: Bounds = field(default_factory=lambda: Bounds(2_000, 2 * 1024 * 1024))
+    now: Callable[[], float] = time.monotonic
+    idle_seconds: float = 90
+    slow_seconds: float = 10
+    user_limit: str = "100000/0.001"
+    device_limit: str = "100000/0.001"
+
+
+class GatePod(Service):
+    """One gate."""
+
+    def __init__(
+        self, verify: Verify, port: int, chat_targets: str, options: GateOptions | None = None
+    ) -> None:
+        super().__init__(verify, port)
+        options = options or GateOptions()
+        self.links = Links(chat_targets, f"gate-{port}", INTERNAL_KEY)
+        self.gate = self.links.gate = Gate(
+            self.links,
+            bounds=options.bounds,
+            now=options.now,
+            send_limits=(
+                LocalLimit(Limit.parse("send", options.user_limit), options.now),
+                LocalLimit(Limit.parse("send_device", options.device_limit), options.now),
+            ),
+            idle_seconds=options.idle_seconds,
+            slow_seconds=options.slow_seconds,
+        )
+        self.trust.on_ended = self.gate.end_sessions
+        self.idle_seconds = options.idle_seconds
+        self.admit: Callable[[Caller], Coroutine[Any, Any, None]] = self._admit
+
+    async def _admit(self, caller: Caller) -> None:
+        """No limit, unless a test sets one."""
+
+    async def start(self) -> "GatePod":
+        async def admit(caller: Caller) -> None:
+            await self.admit(caller)
+
+        service = GateService(self.gate, self.trust, admit, self.idle_seconds)
+        await self.serve(
+            lambda server: server.add_generic_rpc_handlers((service.handlers(),)),
+            self.links.run,
+            self.gate.resync,
+            self.gate.sweep,
+        )
+        return self
