@@ -1,30 +1,40 @@
 # The verbs of this project; each sets up what it needs. CI runs the same ones.
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 SHELL := /bin/bash
-PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(if $(shell command -v $(name)),$(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .PHONY: help run test check proto bench clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The first Python that fits, or PYTHON=…; then every package in the version that is locked.
 $(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
-	  { echo "Hongyan needs Python 3.11 to 3.13; '$(PYTHON)' is not. Try: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
-	@echo "· setting up $(VENV) (about a minute, once)"
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv >/dev/null && \
-	  $(PYTHON) -m venv $(VENV); } || \
-	  { echo "cannot make a virtual environment: install python3-venv" >&2; exit 1; }
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11 ''; do \
+	  [ -z "$$python" ] || "$$python" -c '$(FITS)' 2>/dev/null && break; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Hongyan needs Python 3.11 to 3.13, and here is $$(python3 --version 2>&1). Try: make PYTHON=/path/to/python3.11 …" >&2; \
+	  exit 1; \
+	fi; \
+	if ! { $(BIN)/python -c '$(FITS)' && $(BIN)/python -m pip --version; } >/dev/null 2>&1; then \
+	  echo "· setting up $(VENV) with $$("$$python" --version)"; \
+	  "$$python" -c 'import ensurepip' 2>/dev/null || \
+	    { [ "$$(id -u)" = 0 ] && command -v apt-get && apt-get -qq update && \
+	      DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3-venv; } >/dev/null 2>&1 || true; \
+	  "$$python" -m venv --clear $(VENV) >/dev/null || \
+	    { echo "$$python cannot make a virtual environment; on Debian: sudo apt-get install python3-venv" >&2; exit 1; }; \
+	fi
+	@echo "· installing the packages (about a minute, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	@touch $(READY)
 
 run: $(READY) ## Run the whole system on this machine
-	@exec $(BIN)/python -m services.embedded.main
+	@exec $(BIN)/python -m services.embedded.main --end-with-parent
 
 test: $(READY) ## Run all tests: unit, service and system, kill tests among them
 	@tests/install-servers
@@ -37,6 +47,8 @@ check: $(READY) ## Check style, types, layers, the contract and the docs
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/buf format --diff --exit-code proto --exclude-path proto/gen
+	@# released.binpb is the contract of the last release: whoever releases copies
+	@# proto/gen/hongyan.binpb there. What it has is not taken away from old clients.
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && set -ex && \
 	  $(BIN)/python proto/generate.py --lint-set "$$scratch/contract.binpb" && \
 	  $(BIN)/buf lint "$$scratch/contract.binpb" --config buf.yaml && \

@@ -96,16 +96,24 @@ class MariaDb:
             "CREATE USER IF NOT EXISTS hongyan@'%' IDENTIFIED BY 'hongyan'",
             "GRANT ALL ON *.* TO hongyan@'%'",
         )
-        try:
-            with (
-                pymysql.connect(unix_socket=f"{self._folder}/server.sock", user="root") as own,
-                own.cursor() as cursor,
-            ):
-                for statement in statements:
-                    cursor.execute(statement)
-        except pymysql.err.OperationalError:
+        if not self._greets():
             return False
+        with (
+            pymysql.connect(unix_socket=f"{self._folder}/server.sock", user="root") as own,
+            own.cursor() as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
         return True
+
+    def _greets(self) -> bool:
+        """Says whether the server is up: its first packet has version 10 of the protocol."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(f"{self._folder}/server.sock")
+                return probe.recv(64)[4:5] == b"\x0a"
+            except OSError:
+                return False
 
     async def stop(self) -> None:
         """Ends the server in order."""

@@ -19,7 +19,7 @@ conversation = sa.Table(
     sa.Column("id", id_column_type(), primary_key=True),
     sa.Column("kind", sa.SmallInteger, nullable=False),
     # The two user ids of a direct conversation, sorted: so that there is one for the two.
-    sa.Column("pair", sa.String(129), unique=True),
+    sa.Column("pair", id_column_type(129), unique=True),
     sa.Column("last_seq", sa.BigInteger, nullable=False),
     sa.Column("member_version", sa.BigInteger, nullable=False),
     sa.Column("active_at", sa.BigInteger, nullable=False),

@@ -19,10 +19,10 @@ LOST_RACES = {1213, 1205, 1020}
 NO_SPACE = {1021, 1114, 1041, 28}
 
 
-def id_column_type() -> sa.types.TypeEngine[str]:
+def id_column_type(length: int = 64) -> sa.types.TypeEngine[str]:
     """The type of an opaque id: compared byte by byte in every database."""
-    ascii_type = mysql.VARCHAR(64, charset="ascii", collation="ascii_bin")
-    return sa.String(64).with_variant(ascii_type, "mysql", "mariadb")
+    ascii_type = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return sa.String(length).with_variant(ascii_type, "mysql", "mariadb")
 
 
 def text_column_type(length: int) -> sa.types.TypeEngine[str]:

@@ -67,6 +67,12 @@ async def sees(admin_port: int, addresses: Set[str]) -> bool:
     return healthy.issuperset(addresses)
 
 
+async def health_successes(admin_port: int, cluster: str) -> int:
+    """Returns how many of Envoy's health checks of a cluster have succeeded so far."""
+    text = await get(admin_port, f"/stats?filter=^cluster.{cluster}.health_check.success$")
+    return int((text or b"").partition(b":")[2] or 0)
+
+
 async def get(
     port: int,
     path: str,

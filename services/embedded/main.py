@@ -106,8 +106,6 @@ def main() -> None:
     )
     if parser.parse_args().end_with_parent:
         signal_at_death_of(os.getppid(), signal.SIGTERM)
-    # gRPC would remark on every process that is started while it asks for health.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     try:
         settings = Settings()
     except ValidationError as error:

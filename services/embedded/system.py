@@ -169,17 +169,15 @@ class System:
 
     async def _start_parts(self) -> None:
         """Starts what can be started, at once; gate and status wait for verify by themselves."""
-        migrated = {name: asyncio.Event() for name in MIGRATED}
+        migrated = asyncio.Event()
 
         async def migrate() -> None:
-            # One after the other: two that write one SQLite file would be in each other's way.
-            for name in MIGRATED:
-                await self._migrate(name)
-                migrated[name].set()
+            await self._migrate()
+            migrated.set()
 
         async def start(name: str, index: int) -> None:
-            if name in migrated:
-                await migrated[name].wait()
+            if name in MIGRATED:
+                await migrated.wait()
             await self.start(name, index)
 
         self._say("starting " + ", ".join(dict.fromkeys(name for name, _ in self._parts)))
@@ -225,17 +223,29 @@ class System:
         part = self._parts[name, index]
         await part.child.start()
         self._expected_to_end.discard((name, index))
-        while not (await part.ready() and await self._routed(name, index)):
+        await self._until(part, part.ready)
+        self._ready.add((name, index))
+        if self._started and name in SERVICES and "gateway" in self.pids():
+            await self._until_routed(name, part)
+
+    async def _until(self, part: Part, check: Callable[[], Awaitable[bool]]) -> None:
+        """Waits until a check passes; raises ChildDied when the process ends before."""
+        while not await check():
             if not part.child.running:
                 raise part.child.died()
             await asyncio.sleep(POLL_SECONDS)
-        self._ready.add((name, index))
 
-    async def _routed(self, name: str, index: int) -> bool:
-        """Says whether the gateway, once it works, has seen that a service is back."""
-        if not self._started or name not in SERVICES or "gateway" not in self.pids():
-            return True
-        return await checks.sees(self._admin_port, {self._addresses[name, index]})
+    async def _until_routed(self, name: str, part: Part) -> None:
+        """Waits until the gateway has asked a service that is back, and found it healthy."""
+        wanted = {key for key in self._addresses if key[0] == name} - self._expected_to_end
+        before = await checks.health_successes(self._admin_port, name)
+
+        async def routed() -> bool:
+            after = await checks.health_successes(self._admin_port, name)
+            addresses = {self._addresses[key] for key in wanted}
+            return after >= before + len(wanted) and await checks.sees(self._admin_port, addresses)
+
+        await self._until(part, routed)
 
     async def kill(self, name: str, index: int = 0) -> None:
         """Kills a process with SIGKILL."""
@@ -370,11 +380,10 @@ class System:
             "PYTHONUNBUFFERED": "1",
         }
 
-    async def _migrate(self, name: str) -> None:
-        """Brings a service's tables up to date, with the service's own command."""
-        command = [sys.executable, "-m", f"services.{name}.main", "migrate"]
-        label = f"{name}-migrate"
-        child = Child(label, command, self._common_environment(), self._home.log(label))
+    async def _migrate(self) -> None:
+        """Brings the tables up to date."""
+        command = [sys.executable, "-m", "services.embedded.migrate"]
+        child = Child("migrate", command, self._common_environment(), self._home.log("migrate"))
         try:
             await child.start()
             if await child.wait():

@@ -104,7 +104,7 @@ async def test_a_child_that_was_ended_starts_again_but_not_twice(tmp_path):
 
 async def test_a_program_that_is_missing_is_named(tmp_path):
     child = Child("ghost", [str(tmp_path / "nowhere")], {}, tmp_path / "log")
-    with pytest.raises(ChildDied, match="nowhere is missing, or may not be run"):
+    with pytest.raises(ChildDied, match="nowhere is missing or may not be run"):
         await child.start()
 
 
