@@ -120,9 +120,9 @@ class Town:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(device.close() for device in self._devices))
 
-    def device(self, name: str) -> Device:
-        """Returns a new device that has not logged in."""
-        home = self._folder / f"{name}-{secrets.token_hex(4)}"
+    def device(self, name: str, home: Path | None = None) -> Device:
+        """Returns a device: a new one that has not logged in, or one that has a home already."""
+        home = home or self._folder / f"{name}-{secrets.token_hex(4)}"
         device = Device(self.system, home, f"{name}-{len(self._devices)}", self.history)
         self._devices.append(device)
         return device

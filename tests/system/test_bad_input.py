@@ -1,0 +1,252 @@
+"""Bad input and faults: a clear error, the session lives, nothing is lost."""
+
+import uuid
+
+import httpx
+import pytest
+import pytest_asyncio
+from hongyan.chat.v1 import message_pb2
+from hongyan.gate.v1 import gate_pb2
+from hongyan.verify.v1 import account_grpc, account_pb2
+
+from hongyan_client.channel import Channel
+from hongyan_client.errors import ServerError
+from hongyan_client.model import MessageState
+from hongyan_client.stream import Stream
+from loadtest.accounts import PASSWORD
+from tests.system.conftest import World
+from tests.system.people import Device, Town, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LARGEST = 16 * 1024
+GOOD_DEVICE = {"id": "a-good-device", "name": "", "platform": ""}
+LOGIN = {"email": "a@example.org", "password": "x" * 8, "device": GOOD_DEVICE}
+REGISTER = {
+    "email": "a@example.org",
+    "code": "123456",
+    "password": "a long one 1",
+    "display_name": "A",
+}
+RESET = {"email": "a@example.org", "code": "123456", "new_password": "a long one 1"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rest(town: Town):
+    async with httpx.AsyncClient(base_url=town.system.address, trust_env=False) as client:
+        yield client
+
+
+WRONG_FIELDS = [
+    ("POST", "/v1/verification-codes", {"email": "no", "purpose": 1}, "email"),
+    ("POST", "/v1/verification-codes", {"email": "a@b.c\r\nbcc: x@y.z", "purpose": 1}, "email"),
+    ("POST", "/v1/verification-codes", {"email": "a@example.org"}, "purpose"),
+    ("POST", "/v1/verification-codes", {"email": "a@example.org", "purpose": 9}, "purpose"),
+    ("POST", "/v1/accounts", REGISTER | {"email": "x" * 300}, "email"),
+    ("POST", "/v1/accounts", REGISTER | {"code": "12345"}, "code"),
+    ("POST", "/v1/accounts", REGISTER | {"code": "１２３４５６"}, "code"),
+    ("POST", "/v1/accounts", REGISTER | {"password": "short"}, "password"),
+    ("POST", "/v1/accounts", REGISTER | {"password": "x" * 129}, "password"),
+    ("POST", "/v1/accounts", REGISTER | {"password": "password123"}, "password"),
+    ("POST", "/v1/accounts", REGISTER | {"display_name": ""}, "display_name"),
+    ("POST", "/v1/accounts", REGISTER | {"display_name": "  "}, "display_name"),
+    ("POST", "/v1/accounts", REGISTER | {"display_name": "a\nb"}, "display_name"),
+    ("POST", "/v1/accounts", REGISTER | {"display_name": "名" * 65}, "display_name"),
+    ("POST", "/v1/sessions", LOGIN | {"device": None}, "device"),
+    ("POST", "/v1/sessions", LOGIN | {"device": GOOD_DEVICE | {"id": "no"}}, "device.id"),
+    ("POST", "/v1/sessions", LOGIN | {"password": ""}, "password"),
+    ("POST", "/v1/sessions:refresh", {"refresh_token": ""}, "refresh_token"),
+    ("POST", "/v1/passwords:reset", RESET | {"code": "x"}, "code"),
+    ("POST", "/v1/passwords:reset", RESET | {"new_password": "qwertyuiop"}, "new_password"),
+]
+WRONG_FIELDS_OF_USERS = [
+    ("PATCH", "/v1/me?update_mask=email", {"email": "b@example.org"}, "update_mask"),
+    ("PATCH", "/v1/me", {"display_name": "x" * 65}, "me.display_name"),
+    ("GET", "/v1/users/a%20b", None, "user_id"),
+    ("POST", "/v1/conversations:direct", {"user_id": ""}, "user_id"),
+    ("GET", "/v1/conversations?page_size=101", None, "page_size"),
+    ("GET", "/v1/conversations?page_token=nonsense", None, "page_token"),
+    ("GET", "/v1/presence", None, "user_ids"),
+    ("GET", "/v1/presence?user_ids=a&user_ids=a%20b", None, "user_ids[1]"),
+]
+WRONG_FIELDS_OF_MEMBERS = [
+    ("POST", "/messages", {"client_message_id": "", "text": "x"}, "client_message_id"),
+    ("POST", "/messages", {"client_message_id": "a b", "text": "x"}, "client_message_id"),
+    ("POST", "/messages", {"client_message_id": "1"}, "content"),
+    ("POST", "/messages", {"client_message_id": "1", "text": ""}, "text"),
+    ("POST", "/messages", {"client_message_id": "1", "text": "字" * 5462}, "text"),
+    ("GET", "/messages?limit=201", None, "limit"),
+    ("GET", "/messages?limit=-1", None, "limit"),
+    ("GET", "/messages?after_seq=-1", None, "after_seq"),
+    ("GET", "/messages?after_seq=1&before_seq=3", None, "before_seq"),
+    ("POST", ":read", {"seq": -1}, "seq"),
+]
+
+
+def names_the_field(answer: httpx.Response, field: str) -> None:
+    assert answer.status_code == 400, answer.text
+    error = answer.json()
+    assert error["code"] == 3
+    violations = [
+        one["field"] for detail in error["details"] for one in detail.get("field_violations", ())
+    ]
+    assert field in violations, error
+
+
+@pytest.mark.parametrize(("verb", "path", "body", "field"), WRONG_FIELDS)
+async def test_a_wrong_field_is_named(rest, verb, path, body, field):
+    names_the_field(await rest.request(verb, path, json=body), field)
+
+
+async def test_a_wrong_field_of_a_user_is_named(town: Town, rest: httpx.AsyncClient):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    headers = {"authorization": f"Bearer {await ling.client.account.access_token()}"}
+    own = f"/v1/conversations/{conversation_id}"
+    cases = [
+        *WRONG_FIELDS_OF_USERS,
+        *((verb, own + path, body, field) for verb, path, body, field in WRONG_FIELDS_OF_MEMBERS),
+    ]
+    for verb, path, body, field in cases:
+        names_the_field(await rest.request(verb, path, json=body, headers=headers), field)
+
+
+async def test_unknown_ids_are_not_found(town: Town, rest: httpx.AsyncClient):
+    ling = await town.newcomer("ling", start=False)
+    headers = {"authorization": f"Bearer {await ling.client.account.access_token()}"}
+    unknown = uuid.uuid4().hex
+    for verb, path, body in (
+        ("GET", f"/v1/users/{unknown}", None),
+        ("POST", "/v1/conversations:direct", {"user_id": unknown}),
+        ("DELETE", f"/v1/sessions/{unknown}", None),
+    ):
+        answer = await rest.request(verb, path, json=body, headers=headers)
+        assert answer.status_code == 404, answer.text
+
+
+async def open_stream(device: Device) -> Stream:
+    """Opens a bare stream of another session of the same person."""
+    email = (await device.client.me()).email
+    twin = device.client
+    service = account_grpc.AccountServiceStub(twin.channel.grpc)
+    device_id = account_pb2.Device(id=uuid.uuid4().hex, name="bare", platform="test")
+    request = account_pb2.LoginRequest(email=email, password=PASSWORD, device=device_id)
+    tokens = (await twin.channel.call(service.Login, request)).tokens
+    stream = Stream(Channel(twin.address), tokens.access_token)
+    await stream.open(gate_pb2.Sync())
+    return stream
+
+
+async def next_event(stream: Stream, kind: str) -> gate_pb2.ServerEvent:
+    """Returns the next event of a kind."""
+    async for event in stream:
+        if event.WhichOneof("event") == kind:
+            return event
+    raise AssertionError(f"the stream ended before {kind}")
+
+
+def sending(conversation_id: str, client_message_id: str, text: str) -> gate_pb2.ClientEvent:
+    request = message_pb2.SendRequest(
+        conversation_id=conversation_id, client_message_id=client_message_id, text=text
+    )
+    return gate_pb2.ClientEvent(send=request)
+
+
+async def test_a_text_of_16_kib_is_sent_and_one_byte_more_is_refused(town: Town):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    stream = await open_stream(ling)
+    async with stream:
+        stream.send(sending(conversation_id, "fits", "x" * LARGEST))
+        assert (await next_event(stream, "send_ack")).send_ack.client_message_id == "fits"
+        stream.send(sending(conversation_id, "too-long", "x" * (LARGEST + 1)))
+        refused = (await next_event(stream, "send_refused")).send_refused
+        assert (refused.client_message_id, refused.refusal.code) == ("too-long", 3)
+        stream.send(sending(conversation_id, "after", "还在"))
+        assert (await next_event(stream, "send_ack")).send_ack.client_message_id == "after"
+    stream._channel.close()
+
+
+async def test_a_frame_over_256_kib_is_refused_and_the_session_lives(town: Town):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    stream = await open_stream(ling)
+    async with stream:
+        huge = gate_pb2.ConnectRequest(
+            events=[sending(conversation_id, str(place), "x" * 10_000) for place in range(30)]
+        )
+        await stream._call.send_message(huge.SerializeToString())
+        refused = (await next_event(stream, "frame_refused")).frame_refused
+        assert refused.refusal.reason == "FRAME_TOO_LARGE"
+        stream.send(sending(conversation_id, "after", "还在"))
+        assert (await next_event(stream, "send_ack")).send_ack.seq == 1
+    stream._channel.close()
+
+
+async def test_one_id_for_two_texts_is_refused(town: Town):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    stream = await open_stream(ling)
+    async with stream:
+        stream.send(sending(conversation_id, "same", "一"))
+        first = (await next_event(stream, "send_ack")).send_ack
+        stream.send(sending(conversation_id, "same", "一"))
+        assert (await next_event(stream, "send_ack")).send_ack.seq == first.seq
+        stream.send(sending(conversation_id, "same", "二"))
+        refused = (await next_event(stream, "send_refused")).send_refused.refusal
+        assert (refused.code, refused.reason) == (6, "CLIENT_MESSAGE_ID_REUSED")
+    stream._channel.close()
+
+
+# SQLite is a file inside the process, it cannot be away; and MySQL is not ours to stop.
+@pytest.mark.parametrize("world", ["mariadb"], indirect=True)
+async def test_without_the_database_nothing_is_acked_and_the_outbox_keeps_it(
+    world: World, town: Town
+):
+    assert world.mariadb
+    ling, bo, conversation_id = await town.pair("ling", "bo")
+    await world.mariadb.stop()
+    message = await ling.send(conversation_id, "库不在也不丢")
+    with pytest.raises(ServerError) as caught:
+        await ling.client.me()
+    assert (caught.value.code, caught.value.reason) == (14, "DATABASE_AWAY")
+    (waiting,) = ling.client.pending(conversation_id)
+    assert waiting.state is MessageState.SENDING
+    await world.mariadb.start()
+    settled = await ling.client.settled(message.client_message_id, 30)
+    assert settled.seq == 1
+    await until(lambda: bo.texts(conversation_id) == ["库不在也不丢"], "it arrives once")
+
+
+async def test_without_redis_messages_go_on_and_credentials_are_closed(world: World, town: Town):
+    if world.redis is None:
+        # The embedded node is stopped with the system's own hands.
+        stop, start = world.system.kill, world.system.start
+        names: tuple[str, ...] = ("valkey",)
+    else:
+        stop, start, names = world.redis.stop, world.redis.start, ()
+    ling, bo, conversation_id = await town.pair("ling", "bo")
+    email = (await ling.client.me()).email
+    await stop(*names)
+    try:
+        message = await ling.send(conversation_id, "没有 Redis 也行")
+        await ling.client.settled(message.client_message_id, 30)
+        await until(lambda: bo.texts(conversation_id) == ["没有 Redis 也行"], "live delivery")
+        assert len(await bo.client.history(conversation_id)) == 1
+        with pytest.raises(ServerError) as caught:
+            await town.device("x").client.login(
+                email, PASSWORD, device_name="closed", platform="test"
+            )
+        assert (caught.value.code, caught.value.reason) == (14, "REDIS_AWAY")
+    finally:
+        await start(*names)
+    again = town.device("ling")
+
+    async def logged_in() -> bool:
+        try:
+            await again.client.login(email, PASSWORD, device_name="open", platform="test")
+        except ServerError:
+            return False
+        return True
+
+    for _ in range(100):
+        if await logged_in():
+            break
+    else:
+        raise AssertionError("log-in does not come back")
