@@ -22,10 +22,10 @@ from google.protobuf import (
 PROTO = Path(__file__).resolve().parent
 GEN = PROTO / "gen"
 # protovalidate ships its rules compiled only; protoc takes them as a descriptor set.
+RULES = "buf/validate/validate.proto"
 # The gateway shows errors as JSON only if it knows the types of their details.
 ERRORS = "google/rpc/error_details.proto"
 SERVICE = re.compile(r"^service ", re.MULTILINE)
-RULES = "buf/validate/validate.proto"
 
 
 def write_rules(path: Path) -> None:

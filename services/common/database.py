@@ -48,6 +48,8 @@ def sync_url(url: str) -> URL:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return parsed.set(drivername="sqlite")
+    if parsed.get_backend_name() not in ("mysql", "mariadb"):
+        raise ValueError(f"HONGYAN_DATABASE_URL: {parsed.get_backend_name()} is not supported")
     return parsed.set(drivername="mysql+pymysql").update_query_dict({"charset": "utf8mb4"})
 
 
@@ -93,9 +95,18 @@ class Database:
             raise translate(error) from error
 
     async def check(self) -> None:
-        """Raises Unavailable when the database does not answer."""
-        async with self.read() as connection:
-            await connection.execute(sa.text("SELECT 1"))
+        """Raises Unavailable when the database does not answer.
+
+        Both pools are asked: one that finds a connection broken forgets all of that age, so
+        that nobody meets them when the database is back.
+        """
+        engines = [self._reader] if self.is_sqlite else [self._reader, self._writer]
+        try:
+            for engine in engines:
+                async with engine.connect() as connection:
+                    await connection.execute(sa.text("SELECT 1"))
+        except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
+            raise translate(error) from error
 
     async def close(self) -> None:
         """Closes every connection."""

@@ -124,7 +124,7 @@ class Trust:
                 log.warning("trust.stale", reason=error.reason)
             except Exception as error:  # an answer that makes no sense ends no service
                 log.error("trust.stale", exc_info=error)
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS if self.known else POLL_SECONDS / 10)
 
     async def refresh(self) -> None:
         """Asks verify once."""
