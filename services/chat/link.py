@@ -147,6 +147,8 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                         self.cursors.submit(request.user_id, read.conversation_id, read.seq)
                     case "sync":
                         tasks.create_task(self._answer_sync(link, request))
+                    case "arrival":
+                        link.put(link_pb2.Delivery(answered_numbers=[request.number]))
 
     async def _write(self, link: Link, context: Any) -> None:
         while True:

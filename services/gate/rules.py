@@ -65,6 +65,20 @@ class Asked:
         self.asked_at = asked_at
 
 
+class Barrier:
+    """A sync that waits until every chat pod knows that its user is here.
+
+    Else a pod that hears of it late could store a message after the difference was read and
+    push it to nobody, and the device would not notice before the next one.
+    """
+
+    __slots__ = ("left", "sync")
+
+    def __init__(self, sync: gate_pb2.Sync, left: int) -> None:
+        self.sync = sync
+        self.left = left
+
+
 class Gate:
     """All sessions of this gate.
 
@@ -212,6 +226,32 @@ class Gate:
         if link is None:
             self._waiting_syncs[session] = sync
             return
+        others = [other for other in self._links.live() if other is not link]
+        if not others:
+            self._ask_difference(link, session, sync)
+            return
+        barrier = Barrier(sync, len(others))
+        for other in others:
+            other.ask(
+                link_pb2.DeviceRequest(
+                    user_id=session.user_id,
+                    session_id=session.session_id,
+                    arrival=link_pb2.Arrival(),
+                ),
+                Asked(session, barrier, self._now()),
+            )
+
+    def _pass(self, session: Session, barrier: Barrier) -> None:
+        """One pod more knows of the user, or is gone."""
+        barrier.left -= 1
+        if barrier.left or session.closing:
+            return
+        if link := self._links.choose(session.user_id):
+            self._ask_difference(link, session, barrier.sync)
+        else:
+            self._waiting_syncs[session] = barrier.sync
+
+    def _ask_difference(self, link: ChatLink, session: Session, sync: gate_pb2.Sync) -> None:
         heads = {head.conversation_id: head.seq for head in sync.heads}
         link.ask(
             link_pb2.DeviceRequest(
@@ -244,6 +284,10 @@ class Gate:
         for number in delivery.answered_numbers:
             asked = link.pending.get(number)
             if asked is None:  # too late: the device was told to send again
+                continue
+            if isinstance(asked.request, Barrier):
+                del link.pending[number]
+                self._pass(asked.session, asked.request)
                 continue
             answered = asked
             if not delivery.more_follow:
@@ -279,6 +323,8 @@ class Gate:
             if isinstance(asked.request, gate_pb2.Sync):
                 if not asked.session.closing:
                     self._ask_sync(asked.session, asked.request)
+            elif isinstance(asked.request, Barrier):
+                self._pass(asked.session, asked.request)
             else:
                 asked.session.sends_open -= 1
                 UNANSWERED.inc()
@@ -328,6 +374,9 @@ class Gate:
             if isinstance(asked.request, gate_pb2.Sync) and not asked.session.closing:
                 continue  # parts of it may still come; the session's own time decides
             del link.pending[number]
+            if isinstance(asked.request, Barrier):
+                self._pass(asked.session, asked.request)
+                continue
             if not isinstance(asked.request, gate_pb2.Sync):
                 asked.session.sends_open -= 1
                 UNANSWERED.inc()

@@ -19,7 +19,8 @@ from tests.system.people import Town
 MYSQL = os.environ.get("HONGYAN_TEST_MYSQL_URL", "")
 STORES = ("embedded", "mariadb", *(["mysql"] if MYSQL else []))
 # Short, so that a test can wait for the end of it.
-GRACE = {"HONGYAN_REFRESH_GRACE_SECONDS": "1"}
+REFRESH_GRACE_SECONDS = 1
+GRACE = {"HONGYAN_REFRESH_GRACE_SECONDS": str(REFRESH_GRACE_SECONDS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class DeviceRequest(_message.Message):
     SEND_FIELD_NUMBER: _builtins.int
     READ_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up on each link; the answer names it."""
@@ -95,6 +96,10 @@ class DeviceRequest(_message.Message):
     def sync(self) -> Global___SyncRequest:
         """Send what the device lacks."""
 
+    @_builtins.property
+    def arrival(self) -> Global___Arrival:
+        """Say when it is known here that the user has arrived."""
+
     def __init__(
         self,
         *,
@@ -104,13 +109,14 @@ class DeviceRequest(_message.Message):
         send: _message_pb2.SendRequest | None = ...,
         read: _conversation_pb2.MarkReadRequest | None = ...,
         sync: Global___SyncRequest | None = ...,
+        arrival: Global___Arrival | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["read", b"read", "request", b"request", "send", b"send", "sync", b"sync"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "read", b"read", "request", b"request", "send", b"send", "sync", b"sync"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "read", b"read", "request", b"request", "send", b"send", "session_id", b"session_id", "sync", b"sync", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "number", b"number", "read", b"read", "request", b"request", "send", b"send", "session_id", b"session_id", "sync", b"sync", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["send", "read", "sync"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["send", "read", "sync", "arrival"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -159,6 +165,25 @@ class SyncRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncRequest: _TypeAlias = SyncRequest  # noqa: Y015
+
+@_typing.final
+class Arrival(_message.Message):
+    """Asks for an empty answer. The frame that names the user as arrived stands
+    before it, so that every message that this pod stores from now on is pushed.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Arrival: _TypeAlias = Arrival  # noqa: Y015
 
 @_typing.final
 class AttachResponse(_message.Message):
