@@ -1,6 +1,9 @@
 """Bad input and faults: a clear error, the session lives, nothing is lost."""
 
+import asyncio
+import contextlib
 import uuid
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -10,7 +13,7 @@ from hongyan.gate.v1 import gate_pb2
 from hongyan.verify.v1 import account_grpc, account_pb2
 
 from hongyan_client.channel import Channel
-from hongyan_client.errors import ServerError
+from hongyan_client.errors import InvalidArgument, NotFound, ServerError
 from hongyan_client.model import MessageState
 from hongyan_client.stream import Stream
 from loadtest.accounts import PASSWORD
@@ -123,7 +126,8 @@ async def test_unknown_ids_are_not_found(town: Town, rest: httpx.AsyncClient):
         assert answer.status_code == 404, answer.text
 
 
-async def open_stream(device: Device) -> Stream:
+@contextlib.asynccontextmanager
+async def open_stream(device: Device) -> AsyncIterator[Stream]:
     """Opens a bare stream of another session of the same person."""
     email = (await device.client.me()).email
     twin = device.client
@@ -131,9 +135,19 @@ async def open_stream(device: Device) -> Stream:
     device_id = account_pb2.Device(id=uuid.uuid4().hex, name="bare", platform="test")
     request = account_pb2.LoginRequest(email=email, password=PASSWORD, device=device_id)
     tokens = (await twin.channel.call(service.Login, request)).tokens
-    stream = Stream(Channel(twin.address), tokens.access_token)
-    await stream.open(gate_pb2.Sync())
-    return stream
+    channel = Channel(twin.address)
+    try:
+        async with Stream(channel, tokens.access_token) as stream:
+            await stream.open(gate_pb2.Sync())
+            yield stream
+    finally:
+        channel.close()
+
+
+async def say_raw(stream: Stream, frame: gate_pb2.ConnectRequest | bytes) -> None:
+    """Writes a frame as it is, past the client's own care."""
+    data = frame if isinstance(frame, bytes) else frame.SerializeToString()
+    await stream._call.send_message(data)
 
 
 async def next_event(stream: Stream, kind: str) -> gate_pb2.ServerEvent:
@@ -153,8 +167,7 @@ def sending(conversation_id: str, client_message_id: str, text: str) -> gate_pb2
 
 async def test_a_text_of_16_kib_is_sent_and_one_byte_more_is_refused(town: Town):
     ling, _, conversation_id = await town.pair("ling", "bo")
-    stream = await open_stream(ling)
-    async with stream:
+    async with open_stream(ling) as stream:
         stream.send(sending(conversation_id, "fits", "x" * LARGEST))
         assert (await next_event(stream, "send_ack")).send_ack.client_message_id == "fits"
         stream.send(sending(conversation_id, "too-long", "x" * (LARGEST + 1)))
@@ -162,28 +175,205 @@ async def test_a_text_of_16_kib_is_sent_and_one_byte_more_is_refused(town: Town)
         assert (refused.client_message_id, refused.refusal.code) == ("too-long", 3)
         stream.send(sending(conversation_id, "after", "还在"))
         assert (await next_event(stream, "send_ack")).send_ack.client_message_id == "after"
-    stream._channel.close()
 
 
 async def test_a_frame_over_256_kib_is_refused_and_the_session_lives(town: Town):
     ling, _, conversation_id = await town.pair("ling", "bo")
-    stream = await open_stream(ling)
-    async with stream:
+    async with open_stream(ling) as stream:
         huge = gate_pb2.ConnectRequest(
             events=[sending(conversation_id, str(place), "x" * 10_000) for place in range(30)]
         )
-        await stream._call.send_message(huge.SerializeToString())
+        await say_raw(stream, huge)
         refused = (await next_event(stream, "frame_refused")).frame_refused
         assert refused.refusal.reason == "FRAME_TOO_LARGE"
         stream.send(sending(conversation_id, "after", "还在"))
         assert (await next_event(stream, "send_ack")).send_ack.seq == 1
-    stream._channel.close()
+
+
+async def test_a_frame_of_exactly_256_kib_is_taken(town: Town):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    async with open_stream(ling) as stream:
+        frame = gate_pb2.ConnectRequest(
+            events=[sending(conversation_id, f"id-{place:02}", "x" * 16_000) for place in range(16)]
+        )
+        rest_of_it = 256 * 1024 - frame.ByteSize()
+        # One more of what is missing: its own envelope has some bytes, of which two are lengths.
+        last = sending(conversation_id, "id-16", "x")
+        frame.events.append(last)
+        missing = rest_of_it - (frame.ByteSize() - 256 * 1024 + rest_of_it)
+        frame.events[-1].send.text = "x" * (1 + missing)
+        frame.events[-1].send.text = "x" * (1 + missing - (frame.ByteSize() - 256 * 1024))
+        assert frame.ByteSize() == 256 * 1024
+        await say_raw(stream, frame)
+        acked = [(await next_event(stream, "send_ack")).send_ack.seq for _ in range(17)]
+        assert acked == list(range(1, 18))
+        frame.traceparent = "x"
+        await say_raw(stream, frame)
+        refused = (await next_event(stream, "frame_refused")).frame_refused
+        assert refused.refusal.reason == "FRAME_TOO_LARGE"
+
+
+# A frame that is wrong as a whole, or an event of it: the reason, and a field in the message.
+WRONG_FRAMES = {
+    "no protobuf": (b"\xff\xff\xff", "FRAME_UNREADABLE", ""),
+    "a text that is no UTF-8": (
+        sending("c", "id", "text").SerializeToString().replace(b"text", b"\xff\xfe\xfd\xfc"),
+        "FRAME_UNREADABLE",
+        "",
+    ),
+    "nothing": (gate_pb2.ConnectRequest(), "INVALID_FIELD", "events"),
+    "too many events": (
+        gate_pb2.ConnectRequest(events=[{"ping": {"nonce": 1}}] * 1_001),
+        "INVALID_FIELD",
+        "events",
+    ),
+    "an event that is none": (gate_pb2.ConnectRequest(events=[{}]), "INVALID_FIELD", "event"),
+    "a second hello": (gate_pb2.ConnectRequest(events=[{"hello": {}}]), "HELLO_EXPECTED", "hello"),
+    "a head before the start": (
+        gate_pb2.ConnectRequest(
+            events=[{"sync": {"heads": [{"conversation_id": "c", "seq": -1}]}}]
+        ),
+        "INVALID_FIELD",
+        "heads[0].seq",
+    ),
+    "a head of no id": (
+        gate_pb2.ConnectRequest(events=[{"sync": {"heads": [{"conversation_id": "a b"}]}}]),
+        "INVALID_FIELD",
+        "heads[0].conversation_id",
+    ),
+    "a cursor before the start": (
+        gate_pb2.ConnectRequest(events=[{"read": {"conversation_id": "c", "seq": -1}}]),
+        "INVALID_FIELD",
+        "seq",
+    ),
+    "an id that no ack could name": (
+        gate_pb2.ConnectRequest(
+            events=[{"send": {"conversation_id": "c", "client_message_id": "x" * 65, "text": "x"}}]
+        ),
+        "INVALID_FIELD",
+        "client_message_id",
+    ),
+}
+
+
+async def test_a_wrong_frame_is_refused_by_name_and_the_session_lives(town: Town):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    async with open_stream(ling) as stream:
+        for name, (frame, reason, field) in WRONG_FRAMES.items():
+            await say_raw(stream, frame)
+            refusal = (await next_event(stream, "frame_refused")).frame_refused.refusal
+            assert (refusal.code, refusal.reason) == (3, reason), name
+            assert field in refusal.message, name
+        stream.send(sending(conversation_id, "after", "还在"))
+        assert (await next_event(stream, "send_ack")).send_ack.seq == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"client_message_id": ""}, "client_message_id"),
+        ({"client_message_id": "a b"}, "client_message_id"),
+        ({"conversation_id": ""}, "conversation_id"),
+        ({"conversation_id": "x" * 65}, "conversation_id"),
+        ({"conversation_id": "../c"}, "conversation_id"),
+        ({"text": ""}, "text"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_send_is_refused_by_name_and_its_neighbours_are_stored(
+    town: Town, wrong: dict[str, str], field: str
+):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    good = {"conversation_id": conversation_id, "client_message_id": "wrong", "text": "x"}
+    async with open_stream(ling) as stream:
+        frame = gate_pb2.ConnectRequest(
+            events=[
+                sending(conversation_id, "before", "一"),
+                {"send": good | wrong},
+                sending(conversation_id, "after", "二"),
+            ]
+        )
+        await say_raw(stream, frame)
+        refused = acked = None
+        async for event in stream:
+            if event.HasField("send_refused"):
+                refused = event.send_refused
+            elif event.HasField("send_ack"):
+                acked = event.send_ack
+            if refused and acked and acked.seq == 2:
+                break
+        assert refused
+        assert (refused.refusal.code, refused.refusal.reason) == (3, "INVALID_FIELD")
+        assert field in refused.refusal.message
+        assert not refused.refusal.HasField("retry_delay")
+        assert acked
+        assert acked.client_message_id == "after"
+
+
+async def test_an_unknown_conversation_and_one_of_others_are_the_same_to_a_stream(town: Town):
+    _, _, others = await town.pair("ling", "bo")
+    eve, _, own = await town.pair("eve", "dai")
+    async with open_stream(eve) as stream:
+        refusals = set()
+        for place in (others, uuid.uuid4().hex):
+            stream.send(sending(place, "let-me-in", "hi"))
+            refused = (await next_event(stream, "send_refused")).send_refused
+            assert refused.conversation_id == place
+            refusals.add(refused.refusal.SerializeToString(deterministic=True))
+        (refusal,) = refusals
+        assert gate_pb2.Refusal.FromString(refusal).code == 7
+        assert gate_pb2.Refusal.FromString(refusal).reason == "NOT_A_MEMBER"
+        # What others' heads say tells nothing either.
+        head = gate_pb2.Head(conversation_id=others, seq=0)
+        stream.send(gate_pb2.ClientEvent(sync=gate_pb2.Sync(heads=[head])))
+        difference = (await next_event(stream, "difference")).difference
+        found = [one.conversation.conversation_id for one in difference.conversations]
+        assert found == [own]
+
+
+STRANGE = [
+    "\x00 nul and \x1b[31m escape",
+    "😀" * 4_096,  # 16 KiB in four bytes each
+    "‮right to left‬ שלום",
+    "e\u0301 is not é",
+    "a\r\nb\tc  ",
+    "👩🏽‍🚀🏴󠁧󠁢󠁳󠁣󠁴󠁿",
+    "'; DROP TABLE message; -- %s {} \\ \"",
+    "\ufeff\uffff\U0010ffff",
+]
+
+
+async def test_strange_texts_come_as_they_were_sent(town: Town):
+    ling, bo, conversation_id = await town.pair("ling", "bo")
+    for text in STRANGE:
+        message = await ling.send(conversation_id, text)
+        await ling.client.settled(message.client_message_id, 30)
+    for device in (ling, bo):
+        await until(lambda device=device: device.texts(conversation_id) == STRANGE, device.name)
+    tablet = await town.second_device(bo, start=False)
+    assert [one.text for one in await tablet.client.history(conversation_id)] == STRANGE
+
+
+async def test_over_grpc_a_wrong_field_is_named_and_unknown_ids_are_not_found(town: Town):
+    ling = await town.newcomer("ling", start=False)
+    with pytest.raises(InvalidArgument) as wrong:
+        await ling.client.account.user("a b")
+    assert (wrong.value.reason, set(wrong.value.fields)) == ("INVALID_FIELD", {"user_id"})
+    with pytest.raises(InvalidArgument) as itself:
+        await ling.client.open_direct(ling.client.user_id)
+    assert (itself.value.reason, set(itself.value.fields)) == ("SELF_CONVERSATION", {"user_id"})
+    for call in (
+        ling.client.account.user(uuid.uuid4().hex),
+        ling.client.open_direct(uuid.uuid4().hex),
+        ling.client.end_session(uuid.uuid4().hex),
+    ):
+        with pytest.raises(NotFound):
+            await call
 
 
 async def test_one_id_for_two_texts_is_refused(town: Town):
     ling, _, conversation_id = await town.pair("ling", "bo")
-    stream = await open_stream(ling)
-    async with stream:
+    async with open_stream(ling) as stream:
         stream.send(sending(conversation_id, "same", "一"))
         first = (await next_event(stream, "send_ack")).send_ack
         stream.send(sending(conversation_id, "same", "一"))
@@ -191,7 +381,6 @@ async def test_one_id_for_two_texts_is_refused(town: Town):
         stream.send(sending(conversation_id, "same", "二"))
         refused = (await next_event(stream, "send_refused")).send_refused.refusal
         assert (refused.code, refused.reason) == (6, "CLIENT_MESSAGE_ID_REUSED")
-    stream._channel.close()
 
 
 # SQLite is a file inside the process, it cannot be away; and MySQL is not ours to stop.
@@ -245,8 +434,10 @@ async def test_without_redis_messages_go_on_and_credentials_are_closed(world: Wo
             return False
         return True
 
-    for _ in range(100):
-        if await logged_in():
-            break
-    else:
-        raise AssertionError("log-in does not come back")
+    async with asyncio.timeout(20):
+        while not await logged_in():
+            await asyncio.sleep(0.05)
+    await bo.send(conversation_id, "Redis 回来了")
+    await until(
+        lambda: ling.texts(conversation_id) == ["没有 Redis 也行", "Redis 回来了"], "live again"
+    )

@@ -1,6 +1,7 @@
 """The gateway as outsiders meet it: the real Envoy before the real services."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -25,6 +26,7 @@ from hongyan.gate.v1 import gate_pb2, gate_pb2_grpc
 from hongyan.status.v1 import directory_pb2, directory_pb2_grpc
 from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2, trust_pb2_grpc
 
+from loadtest.accounts import make_accounts
 from services.common.contract import PUBLIC_SERVICES
 from services.common.identity import Caller
 from services.common.tokens import Signer
@@ -143,6 +145,8 @@ def forged_tokens(signer: Signer) -> dict[str, str]:
         "of a stranger": sign({}),
         "without a signature": jwt.encode(claims, None, algorithm="none"),
         "signed with the public key's name": sign({}, "k" * 32, "HS256"),
+        "for another audience": sign({"aud": "another"}, signer._key),
+        "from another issuer": sign({"iss": "another"}, signer._key),
         "expired": signer.sign(Caller("u", "s"), time.time() - 3600),
         "cut": good[:-8] + "AAAAAAAA",
     }
@@ -158,6 +162,61 @@ async def test_a_wrong_token_goes_no_further_than_the_gateway(rest, channel, sig
             await account.GetMe(account_pb2.GetMeRequest(), metadata=tuple(header.items()))
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, name
         assert reason_of(caught.value) == "TOKEN_INVALID"
+
+
+# What other systems believe, in every spelling that a server may take for it.
+FORGED = (
+    *("x-user-id", "x-user", "x-account-id", "x-session-id", "x-device-id", "x-remote-user"),
+    *("x-jwt-payload", "x-forwarded-user", "x-forwarded-email", "x-auth-request-user"),
+    *("x-hongyan-user-id", "x-hongyan-session-id", "user-id", "sub"),
+)
+
+
+async def test_nobody_becomes_another_by_headers_of_their_own(system, rest, channel, home):
+    mei, bo = await make_accounts(system.address, system.mail_folder, 2)
+    payload = base64.urlsafe_b64encode(json.dumps({"sub": bo.user_id}).encode()).decode()
+    key = (home / "keys" / "internal").read_text()
+    forged = {
+        **dict.fromkeys(FORGED, bo.user_id),
+        "x-jwt-payload": payload,
+        "x-hongyan-internal": key,
+        "x-internal-key": key,
+    }
+    own = {"authorization": f"Bearer {mei.token}"}
+    answer = await rest.get("/v1/me", headers={**own, **forged})
+    assert answer.json()["me"]["user_id"] == mei.user_id
+    account = account_pb2_grpc.AccountServiceStub(channel)
+    me = await account.GetMe(account_pb2.GetMeRequest(), metadata=tuple({**own, **forged}.items()))
+    assert me.me.user_id == mei.user_id
+    # Alone they are nobody; and an underscore is no way around.
+    spelled = {name.replace("-", "_"): value for name, value in forged.items()}
+    for headers in (forged, spelled, {**forged, "x-envoy-original-path": "/v1/accounts"}):
+        assert rest_error(await rest.get("/v1/me", headers=headers))[0] == 401
+    # The limits count by the address that the gateway saw, not by one that was made up.
+    for number in range(30):
+        headers = {"x-forwarded-for": f"10.0.0.{number}", "x-real-ip": f"10.0.0.{number}"}
+        body = {"email": f"made-up-{number}@example.org", "purpose": 1}
+        answer = await rest.post("/v1/verification-codes", json=body, headers=headers)
+        if answer.status_code != 200:
+            break
+    assert rest_error(answer) == (429, 8, "LIMIT_REACHED")
+
+
+async def test_the_inner_calls_have_no_way_by_rest_either(rest, signer, home):
+    key = (home / "keys" / "internal").read_text()
+    headers = {**dict(bearer(signer)), "x-hongyan-internal": key}
+    for path in (
+        "/hongyan.verify.v1.TrustService/GetTrust",
+        "/hongyan.verify.v1.TrustService/FindUsers",
+        "/hongyan.status.v1.DirectoryService/Renew",
+        "/hongyan.chat.v1.LinkService/Attach",
+        "/hongyan.verify.v1.AccountService/../TrustService/GetTrust",
+        "//hongyan.verify.v1.TrustService/GetTrust",
+        "/.well-known/jwks.json",
+        "/metrics",
+    ):
+        answer = await rest.post(path, json={}, headers=headers)
+        assert rest_error(answer) == (404, 5, "PATH_NOT_FOUND"), path
 
 
 async def test_a_token_in_the_address_is_no_token(rest, signer):

@@ -123,3 +123,115 @@ async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: ht
             answer = await stranger(rpc, body, conversation_id=place)
             assert answer.status_code == 403
             assert answer.json()["details"][0]["reason"] == "NOT_A_MEMBER"
+
+
+# What each rpc refuses, by REST: (body, query, parts of the path), (HTTP status, reason, fields).
+NOBODY = "01a208d5003d763d92a19ada16c0b74d"
+GONE = {"conversation_id": NOBODY}
+ACCOUNT = {"email": "x@example.org", "code": "000000", "password": PASSWORD, "display_name": "X"}
+LOGIN = {"email": "x@example.org", "password": "wrong", "device": {"id": "device-of-x"}}
+RESET = {"email": "x@example.org", "code": "000000", "new_password": PASSWORD}
+REFUSALS = {
+    "SendCode": (({"email": "x"}, {}, {}), (400, "INVALID_FIELD", {"email", "purpose"})),
+    "Register": ((ACCOUNT, {}, {}), (400, "CODE_INVALID", {"code"})),
+    "Login": ((LOGIN, {}, {}), (401, "CREDENTIALS_INVALID", set())),
+    "Refresh": (({"refresh_token": "stolen"}, {}, {}), (401, "REFRESH_TOKEN_INVALID", set())),
+    "ResetPassword": ((RESET, {}, {}), (400, "CODE_INVALID", {"code"})),
+    "RevokeSession": ((None, {}, {"session_id": NOBODY}), (404, "SESSION_NOT_FOUND", set())),
+    "ListSessions": ((None, {"page": "1"}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "GetMe": ((None, {"user_id": NOBODY}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "UpdateMe": (({"display_name": " "}, {}, {}), (400, "INVALID_FIELD", {"me.display_name"})),
+    "GetUser": ((None, {}, {"user_id": NOBODY}), (404, "USER_NOT_FOUND", set())),
+    "OpenDirect": (({"user_id": "a b"}, {}, {}), (400, "INVALID_FIELD", {"user_id"})),
+    "ListConversations": ((None, {"page_size": 101}, {}), (400, "INVALID_FIELD", {"page_size"})),
+    "MarkRead": (({"seq": -1}, {}, GONE), (400, "INVALID_FIELD", {"seq"})),
+    "Send": (({"text": ""}, {}, GONE), (400, "INVALID_FIELD", {"client_message_id", "text"})),
+    "List": ((None, {"limit": 201}, GONE), (400, "INVALID_FIELD", {"limit"})),
+    "Query": ((None, {}, {}), (400, "INVALID_FIELD", {"user_ids"})),
+}
+# What google.rpc.Code has for an HTTP status, as far as it is met here.
+CODES = {400: 3, 401: 16, 404: 5}
+
+
+def outcome(answer: httpx.Response) -> tuple[int, str, set[str]]:
+    """Returns an error's HTTP status, reason and wrong fields, after a look at its form."""
+    assert answer.headers["content-type"] == "application/json", answer.text
+    body = answer.json()
+    assert body["code"] == CODES[answer.status_code]
+    assert body["message"]
+    info, *others = body["details"]
+    assert (info["@type"].rpartition(".")[2], info["domain"]) == ("ErrorInfo", "hongyan")
+    wrong = {one["field"] for detail in others for one in detail.get("field_violations", ())}
+    return answer.status_code, info["reason"], wrong
+
+
+async def test_every_rpc_refuses_with_a_reason_and_the_names_of_wrong_fields(
+    town: Town, rest: httpx.AsyncClient
+):
+    assert set(REFUSALS) == set(faces()), "an rpc without its case here"
+    ling = await script(await town.newcomer("ling", start=False), rest)
+    for rpc, ((body, query, path), expected) in REFUSALS.items():
+        assert outcome(await ling(rpc, body, query, **path)) == expected, rpc
+
+
+async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient):
+    nobody = Script(rest, "")
+    place = {"conversation_id": NOBODY, "user_id": NOBODY, "session_id": "current"}
+    names = {method: path for path in ACCESS if (method := path.rpartition("/")[2]) in faces()}
+    for rpc, path in names.items():
+        answer = await nobody(rpc, {}, **place)
+        open_to_all = ACCESS[path] == access_pb2.ACCESS_PUBLIC
+        assert (outcome(answer)[:2] == (401, "TOKEN_INVALID")) is not open_to_all, rpc
+
+
+async def test_pages_of_conversations_join(town: Town, rest: httpx.AsyncClient):
+    ling = await town.newcomer("ling", start=False)
+    mine = await script(ling, rest)
+    friends = [await town.newcomer(f"friend{number}", start=False) for number in range(5)]
+    ids = []
+    for friend in friends:
+        opened = await ling.client.open_direct(friend.client.user_id)
+        ids.append(opened.conversation_id)
+    # The first that was opened is the latest active one.
+    for conversation_id in reversed(ids):
+        body = {"client_message_id": "1", "text": "在吗"}
+        assert (await mine("Send", body, conversation_id=conversation_id)).status_code == 200
+    found: list[str] = []
+    token = ""
+    while True:
+        query = {"page_size": 2, "page_token": token}
+        page = (await mine("ListConversations", query=query)).json()
+        assert len(page["conversations"]) <= 2
+        found += [one["conversation_id"] for one in page["conversations"]]
+        if not (token := page["next_page_token"]):
+            break
+    assert found == ids
+
+
+async def test_the_log_is_read_upwards_and_downwards(town: Town, rest: httpx.AsyncClient):
+    ling, _, conversation_id = await town.pair("ling", "bo")
+    mine = await script(ling, rest)
+    place = {"conversation_id": conversation_id}
+    for number in range(1, 8):
+        body = {"client_message_id": f"id-{number}", "text": f"第{number}条"}
+        answer = await mine("Send", body, **place)
+        assert answer.json()["message"]["seq"] == str(number)
+
+    async def seqs(**query: int) -> list[int]:
+        page = (await mine("List", query=query, **place)).json()
+        assert page["last_seq"] == "7"
+        return [int(one["seq"]) for one in page["messages"]]
+
+    assert await seqs() == [1, 2, 3, 4, 5, 6, 7]
+    assert await seqs(limit=3) == [5, 6, 7]
+    assert await seqs(after_seq=0, limit=3) == [1, 2, 3]
+    assert await seqs(after_seq=5) == [6, 7]
+    assert await seqs(before_seq=3) == [1, 2]
+    assert await seqs(before_seq=6, limit=2) == [4, 5]
+    assert await seqs(after_seq=7) == []
+    assert await seqs(before_seq=1) == []
+    assert await seqs(before_seq=0) == []
+    # Beyond the end counts as the end, and backwards is no way.
+    for seq, stands in ((3, "3"), (99, "7"), (1, "7")):
+        answer = await mine("MarkRead", {"seq": seq}, **place)
+        assert answer.json()["read_seq"] == stands

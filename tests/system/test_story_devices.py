@@ -35,8 +35,7 @@ class Wire:
         try:
             yield self
         finally:
-            self._server.close()
-            self.cut()
+            self.take_down()
             await asyncio.gather(*self._open, return_exceptions=True)
             await self._server.wait_closed()
 
@@ -60,6 +59,12 @@ class Wire:
             for end in ends:
                 end.transport.abort()
 
+    def take_down(self) -> None:
+        """Cuts every connection for good."""
+        assert self._server
+        self._server.close()
+        self.cut()
+
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     while data := await source.read(65_536):
@@ -76,43 +81,38 @@ async def say(device: Device, conversation_id: str, *texts: str) -> list[Message
 
 async def test_people_whose_cable_is_cut_again_and_again_miss_nothing(town: Town):
     ling, bo, conversation_id = await town.pair("ling", "bo")
-    async with Wire(town.system.address).laid() as wire:
-        # The same two people, each behind the cable now.
-        ends = [Device(wire, one.client.home, one.name, town.history) for one in (ling, bo)]
-        await asyncio.gather(ling.close(), bo.close())
-        await asyncio.gather(*(device.start() for device in ends))
-        cuts = asyncio.create_task(_cut_at_random_progress(wire, ends, conversation_id))
+    await asyncio.gather(ling.close(), bo.close())
+    async with (
+        Wire(town.system.address).laid() as wire,
+        # The same two devices, each behind the cable now.
+        Device(wire, ling.client.home, "ling", town.history) as one,
+        Device(wire, bo.client.home, "bo", town.history) as other,
+    ):
+        await asyncio.gather(one.start(), other.start())
 
         async def write(device: Device) -> None:
             for number in range(1, 61):
                 await say(device, conversation_id, f"{device.name} 第 {number} 条 🐦")
 
-        await asyncio.gather(*(write(device) for device in ends))
-        await cuts
-        for device in ends:
+        async def cut() -> None:
+            # In the middle of everything, and only while things go on.
+            for goal in (7, 23, 41, 62, 88):
+                await until(
+                    lambda goal=goal: len(one.texts(conversation_id)) >= goal, f"{goal} messages"
+                )
+                wire.cut()
+
+        await asyncio.gather(write(one), write(other), cut())
+        for device in (one, other):
             await until(lambda device=device: len(device.texts(conversation_id)) >= 120, "all 120")
-        try:
-            shown = [device.texts(conversation_id) for device in ends]
-            assert shown[0] == shown[1]
-            assert len(set(shown[0])) == len(shown[0]) == 120
-            for device in ends:
-                own = [text for text in shown[0] if text.startswith(device.name)]
-                assert own == [f"{device.name} 第 {number} 条 🐦" for number in range(1, 61)]
-            assert wire.cuts >= 5
-            assert not town.history.failed
-        finally:
-            await asyncio.gather(*(device.close() for device in ends))
-
-
-async def _cut_at_random_progress(wire: Wire, ends: list[Device], conversation_id: str) -> None:
-    """Cuts whenever some more has arrived: in the middle of everything, and never for ever."""
-    for goal in (7, 23, 41, 62, 88):
-        await until(
-            lambda goal=goal: len(ends[0].texts(conversation_id)) >= goal, f"{goal} messages"
-        )
-        for device in ends:
-            device.client.reconnect_now()
-        wire.cut()
+        talk = one.texts(conversation_id)
+        assert other.texts(conversation_id) == talk
+        assert len(talk) == 120
+        for name in ("ling", "bo"):
+            own = [text for text in talk if text.startswith(name)]
+            assert own == [f"{name} 第 {number} 条 🐦" for number in range(1, 61)]
+        assert wire.cuts == 5
+        assert town.history.failed == []
 
 
 async def test_what_is_written_without_a_connection_is_sent_in_order_when_it_is_back(town: Town):
@@ -209,22 +209,24 @@ async def test_a_person_is_online_until_the_last_device_is_gone(town: Town):
         await becomes("ONLINE")
         await bo.close()
         assert await state() == "ONLINE"
-        # The last one is cut off without a word.
-        async with Wire(town.system.address).laid() as wire:
-            behind = Device(wire, tablet.client.home, tablet.name, town.history)
-            await tablet.close()
+        # The last one is cut off without a word, and does not come back.
+        await tablet.close()
+        async with (
+            Wire(town.system.address).laid() as wire,
+            Device(wire, tablet.client.home, tablet.name, town.history) as behind,
+        ):
             await behind.start()
             await becomes("ONLINE")
-            wire.cut()
-            await behind.client._stop()
+            wire.take_down()
             await becomes("OFFLINE")
-            await behind.close()
 
 
 async def test_a_client_shows_when_its_connection_is_away_and_back(town: Town):
     ling = await town.newcomer("ling", start=False)
-    async with Wire(town.system.address).laid() as wire:
-        behind = Device(wire, ling.client.home, ling.name, town.history)
+    async with (
+        Wire(town.system.address).laid() as wire,
+        Device(wire, ling.client.home, ling.name, town.history) as behind,
+    ):
         await behind.start()
         states: list[ConnectionState] = []
         events = behind.client.events()
@@ -244,5 +246,5 @@ async def test_a_client_shows_when_its_connection_is_away_and_back(town: Town):
             "away, on the way, back",
         )
         await behind.client.caught_up(10)
-        await behind.close()
+        await behind.client.close()
         await listener

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool
+import grpclib.client
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pool import DescriptorPool
-from grpclib.reflection.v1alpha import reflection_grpc, reflection_pb2
+from google.protobuf.message import Message
 from hongyan.chat.v1 import conversation_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 from hongyan.status.v1 import presence_pb2
@@ -16,6 +17,65 @@ from hongyan_client.channel import CALL_SECONDS, Absorbing, Channel, wake_once
 from hongyan_client.errors import server_error
 
 OWN = (account_pb2, conversation_pb2, message_pb2, gate_pb2, presence_pb2)
+
+Field = descriptor_pb2.FieldDescriptorProto
+PACKAGE = "grpc.reflection.v1alpha"
+PATH = f"/{PACKAGE}.ServerReflection/ServerReflectionInfo"
+# What is needed of the standard's messages: (field, number, type), a message by its name.
+MESSAGES: dict[str, tuple[tuple[str, int, Any], ...]] = {
+    "ServerReflectionRequest": (
+        ("file_by_filename", 3, Field.TYPE_STRING),
+        ("file_containing_symbol", 4, Field.TYPE_STRING),
+        ("list_services", 7, Field.TYPE_STRING),
+    ),
+    "FileDescriptorResponse": (("file_descriptor_proto", 1, [Field.TYPE_BYTES]),),
+    "ServiceResponse": (("name", 1, Field.TYPE_STRING),),
+    "ListServiceResponse": (("service", 1, ["ServiceResponse"]),),
+    "ErrorResponse": (
+        ("error_code", 1, Field.TYPE_INT32),
+        ("error_message", 2, Field.TYPE_STRING),
+    ),
+    "ServerReflectionResponse": (
+        ("file_descriptor_response", 4, "FileDescriptorResponse"),
+        ("list_services_response", 6, "ListServiceResponse"),
+        ("error_response", 7, "ErrorResponse"),
+    ),
+}
+
+
+def _message_types() -> tuple[type[Message], type[Message]]:
+    """Builds the request and the response in a pool of their own.
+
+    Both grpclib and grpcio-reflection bring these messages, and both register them for the whole
+    process: a program that imports the two cannot start. So neither is imported here.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="reflection", package=PACKAGE, syntax="proto3")
+    # The request's fields are one choice, so that an empty list_services is sent too.
+    for name, fields in MESSAGES.items():
+        message = file.message_type.add(name=name)
+        if name == "ServerReflectionRequest":
+            message.oneof_decl.add(name="question")
+        for field_name, number, kind in fields:
+            repeated = isinstance(kind, list)
+            one = kind[0] if repeated else kind
+            field = message.field.add(name=field_name, number=number)
+            field.label = Field.LABEL_REPEATED if repeated else Field.LABEL_OPTIONAL
+            if isinstance(one, str):
+                field.type, field.type_name = Field.TYPE_MESSAGE, f".{PACKAGE}.{one}"
+            else:
+                field.type = one
+            if name == "ServerReflectionRequest":
+                field.oneof_index = 0
+    pool = DescriptorPool()
+    pool.Add(file)
+    request, response = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+        for name in ("ServerReflectionRequest", "ServerReflectionResponse")
+    )
+    return request, response
+
+
+Question, Answer = _message_types()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +100,12 @@ def own_services() -> Described:
 
 async def reflect(channel: Channel) -> Described:
     """Fetches the server's services and every file that they need."""
-    stub = reflection_grpc.ServerReflectionStub(channel.grpc)
+    method: Any = grpclib.client.StreamStreamMethod(channel.grpc, PATH, Question, Answer)
     files: dict[str, descriptor_pb2.FileDescriptorProto] = {}
     with Absorbing():
         async with (
             asyncio.timeout(CALL_SECONDS),
-            stub.ServerReflectionInfo.open() as stream,
+            method.open() as stream,
         ):
             wake_once(stream)
             answer = await _ask(stream, list_services="")
@@ -63,9 +123,9 @@ async def reflect(channel: Channel) -> Described:
     return Described(names, pool)
 
 
-async def _ask(stream: Any, **question: Any) -> reflection_pb2.ServerReflectionResponse:
-    await stream.send_message(reflection_pb2.ServerReflectionRequest(**question))
-    answer: reflection_pb2.ServerReflectionResponse | None = await stream.recv_message()
+async def _ask(stream: Any, **question: Any) -> Any:
+    await stream.send_message(Question(**question))
+    answer: Any = await stream.recv_message()
     if answer is None:
         raise server_error(12, "", "the server ended the reflection")
     if answer.HasField("error_response"):

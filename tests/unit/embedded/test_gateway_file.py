@@ -139,7 +139,7 @@ def test_errors_of_the_gateway_are_the_same_over_grpc_and_rest(config):
         else:
             body = mapper["body_format_override"]["json_format"]
             plain[number] = json_format.ParseDict(body, status_pb2.Status())
-    assert {401, 404, 413, 429, 503, 504} == set(rich)
+    assert {401, 403, 404, 413, 429, 503, 504} == set(rich)
     for number, message in rich.items():
         assert list(plain[number].details) == list(message.details)
         # A path that is not there: google.rpc.Code UNIMPLEMENTED to gRPC, NOT_FOUND to REST.
