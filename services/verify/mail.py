@@ -19,6 +19,7 @@ from services.common.errors import Unavailable
 QUEUE = 1_000
 SMTP_SECONDS = 20.0
 ATTEMPTS = 3
+RETRY_SECONDS = 2.0
 
 MAILS = Counter("hongyan_verify_mails", "Mails by what became of them.", ["outcome"])
 WAITING = Gauge("hongyan_verify_mail_queue_mails", "Mails that wait to be sent.")
@@ -122,7 +123,7 @@ class Post:
                     if attempt == ATTEMPTS:
                         MAILS.labels("failed").inc()
                     else:
-                        await asyncio.sleep(2.0**attempt)
+                        await asyncio.sleep(RETRY_SECONDS**attempt)
                 else:
                     MAILS.labels("sent").inc()
                     break
