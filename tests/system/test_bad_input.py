@@ -23,6 +23,7 @@ from tests.system.people import Device, Town, until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LARGEST = 16 * 1024
+LARGEST_FRAME = 256 * 1024
 GOOD_DEVICE = {"id": "a-good-device", "name": "", "platform": ""}
 LOGIN = {"email": "a@example.org", "password": "x" * 8, "device": GOOD_DEVICE}
 REGISTER = {
@@ -162,6 +163,18 @@ async def next_event(stream: Stream, kind: str) -> gate_pb2.ServerEvent:
     raise AssertionError(f"the stream ended, or was silent, before {kind}")
 
 
+async def acks(stream: Stream, count: int) -> list[int]:
+    """Returns the numbers of the next so many messages that are stored."""
+    found: list[int] = []
+    async with asyncio.timeout(20):
+        async for event in stream:
+            if event.HasField("send_ack"):
+                found.append(event.send_ack.seq)
+            if len(found) == count:
+                break
+    return found
+
+
 def sending(conversation_id: str, client_message_id: str, text: str) -> gate_pb2.ClientEvent:
     request = message_pb2.SendRequest(
         conversation_id=conversation_id, client_message_id=client_message_id, text=text
@@ -198,19 +211,13 @@ async def test_a_frame_of_exactly_256_kib_is_taken(town: Town):
     ling, _, conversation_id = await town.pair("ling", "bo")
     async with open_stream(ling) as stream:
         frame = gate_pb2.ConnectRequest(
-            events=[sending(conversation_id, f"id-{place:02}", "x" * 16_000) for place in range(16)]
+            events=[sending(conversation_id, f"id-{place:02}", "x" * 16_000) for place in range(17)]
         )
-        rest_of_it = 256 * 1024 - frame.ByteSize()
-        # One more of what is missing: its own envelope has some bytes, of which two are lengths.
-        last = sending(conversation_id, "id-16", "x")
-        frame.events.append(last)
-        missing = rest_of_it - (frame.ByteSize() - 256 * 1024 + rest_of_it)
-        frame.events[-1].send.text = "x" * (1 + missing)
-        frame.events[-1].send.text = "x" * (1 + missing - (frame.ByteSize() - 256 * 1024))
-        assert frame.ByteSize() == 256 * 1024
+        frame.events[-1].send.text = "x" * 1_000
+        frame.events[-1].send.text += "x" * (LARGEST_FRAME - frame.ByteSize())
+        assert frame.ByteSize() == LARGEST_FRAME
         await say_raw(stream, frame)
-        acked = [(await next_event(stream, "send_ack")).send_ack.seq for _ in range(17)]
-        assert acked == list(range(1, 18))
+        assert await acks(stream, 17) == list(range(1, 18))
         frame.traceparent = "x"
         await say_raw(stream, frame)
         refused = (await next_event(stream, "frame_refused")).frame_refused
@@ -272,46 +279,40 @@ async def test_a_wrong_frame_is_refused_by_name_and_the_session_lives(town: Town
         assert (await next_event(stream, "send_ack")).send_ack.seq == 1
 
 
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
-        ({"client_message_id": ""}, "client_message_id"),
-        ({"client_message_id": "a b"}, "client_message_id"),
-        ({"conversation_id": ""}, "conversation_id"),
-        ({"conversation_id": "x" * 65}, "conversation_id"),
-        ({"conversation_id": "../c"}, "conversation_id"),
-        ({"text": ""}, "text"),
-    ],
-    ids=str,
-)
-async def test_a_wrong_send_is_refused_by_name_and_its_neighbours_are_stored(
-    town: Town, wrong: dict[str, str], field: str
-):
+WRONG_SENDS = [
+    ({"client_message_id": ""}, "client_message_id"),
+    ({"client_message_id": "a b"}, "client_message_id"),
+    ({"conversation_id": ""}, "conversation_id"),
+    ({"conversation_id": "x" * 65}, "conversation_id"),
+    ({"conversation_id": "../c"}, "conversation_id"),
+    ({"text": ""}, "text"),
+]
+
+
+async def test_a_wrong_send_is_refused_by_name_and_its_neighbours_are_stored(town: Town):
     ling, _, conversation_id = await town.pair("ling", "bo")
     good = {"conversation_id": conversation_id, "client_message_id": "wrong", "text": "x"}
     async with open_stream(ling) as stream:
-        frame = gate_pb2.ConnectRequest(
-            events=[
-                sending(conversation_id, "before", "一"),
-                {"send": good | wrong},
-                sending(conversation_id, "after", "二"),
-            ]
-        )
-        await say_raw(stream, frame)
-        refused = acked = None
-        async for event in stream:
-            if event.HasField("send_refused"):
-                refused = event.send_refused
-            elif event.HasField("send_ack"):
-                acked = event.send_ack
-            if refused and acked and acked.seq == 2:
-                break
-        assert refused
-        assert (refused.refusal.code, refused.refusal.reason) == (3, "INVALID_FIELD")
-        assert field in refused.refusal.message
-        assert not refused.refusal.HasField("retry_delay")
-        assert acked
-        assert acked.client_message_id == "after"
+        for number, (wrong, field) in enumerate(WRONG_SENDS, start=1):
+            before = sending(conversation_id, f"before-{number}", "一")
+            after = sending(conversation_id, f"after-{number}", "二")
+            frame = gate_pb2.ConnectRequest(events=[before, {"send": good | wrong}, after])
+            await say_raw(stream, frame)
+            refused = None
+            acked: list[str] = []
+            async with asyncio.timeout(20):
+                async for event in stream:
+                    if event.HasField("send_refused"):
+                        refused = event.send_refused.refusal
+                    elif event.HasField("send_ack"):
+                        acked.append(event.send_ack.client_message_id)
+                    if refused and len(acked) == 2:
+                        break
+            assert acked == [f"before-{number}", f"after-{number}"]
+            assert refused
+            assert (refused.code, refused.reason) == (3, "INVALID_FIELD"), wrong
+            assert field in refused.message, wrong
+            assert not refused.HasField("retry_delay"), wrong
 
 
 async def test_an_unknown_conversation_and_one_of_others_are_the_same_to_a_stream(town: Town):
@@ -390,21 +391,42 @@ async def test_one_id_for_two_texts_is_refused(town: Town):
 # SQLite is a file inside the process, it cannot be away; and MySQL is not ours to stop.
 @pytest.mark.parametrize("world", ["mariadb"], indirect=True)
 async def test_without_the_database_nothing_is_acked_and_the_outbox_keeps_it(
-    world: World, town: Town
+    world: World, town: Town, rest: httpx.AsyncClient
 ):
     assert world.mariadb
     ling, bo, conversation_id = await town.pair("ling", "bo")
+    token = await ling.client.account.access_token()
+    own = f"/v1/conversations/{conversation_id}/messages"
+    texts = [f"库不在也不丢 {number}" for number in range(1, 6)]
     await world.mariadb.stop()
-    message = await ling.send(conversation_id, "库不在也不丢")
-    with pytest.raises(ServerError) as caught:
-        await ling.client.me()
-    assert (caught.value.code, caught.value.reason) == (14, "DATABASE_AWAY")
-    (waiting,) = ling.client.pending(conversation_id)
-    assert waiting.state is MessageState.SENDING
-    await world.mariadb.start()
-    settled = await ling.client.settled(message.client_message_id, 30)
-    assert settled.seq == 1
-    await until(lambda: bo.texts(conversation_id) == ["库不在也不丢"], "it arrives once")
+    try:
+        sent = [await ling.send(conversation_id, text) for text in texts]
+        with pytest.raises(ServerError) as caught:
+            await ling.client.me()
+        assert caught.value.code == 14
+        assert caught.value.reason in ("DATABASE_AWAY", "SERVICE_AWAY")
+        body = {"client_message_id": "by-rest", "text": "也不行"}
+        headers = {"authorization": f"Bearer {token}"}
+        for answer in (
+            await rest.post(own, json=body, headers=headers, timeout=20),
+            await rest.get(own, headers=headers, timeout=20),
+        ):
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["code"] == 14
+        waiting = ling.client.pending(conversation_id)
+        assert [one.text for one in waiting] == texts
+        assert {one.state for one in waiting} == {MessageState.SENDING}
+        assert town.history.acked == town.history.failed == []
+        assert bo.texts(conversation_id) == []
+    finally:
+        await world.mariadb.start()
+    settled = [await ling.client.settled(one.client_message_id, 30) for one in sent]
+    assert [one.seq for one in settled] == [1, 2, 3, 4, 5]
+    await until(lambda: bo.texts(conversation_id) == texts, "all of it, once")
+    async with asyncio.timeout(20):
+        while (answer := await rest.get(own, headers=headers)).status_code != 200:
+            await asyncio.sleep(0.05)
+    assert [one["text"] for one in answer.json()["messages"]] == texts
 
 
 async def test_without_redis_messages_go_on_and_credentials_are_closed(world: World, town: Town):

@@ -187,7 +187,7 @@ async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient
 async def test_pages_of_conversations_join(town: Town, rest: httpx.AsyncClient):
     ling = await town.newcomer("ling", start=False)
     mine = await script(ling, rest)
-    friends = [await town.newcomer(f"friend{number}", start=False) for number in range(5)]
+    friends = [await town.newcomer(f"friend{number}", start=False) for number in range(3)]
     ids = []
     for friend in friends:
         opened = await ling.client.open_direct(friend.client.user_id)
