@@ -1,5 +1,6 @@
 """The Redis Cluster: one client, whose failures leave as Unavailable."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,10 +25,19 @@ def connect(settings: RedisSettings) -> RedisCluster:
     )
 
 
+async def find_nodes(redis: RedisCluster) -> None:
+    """Finds the cluster's nodes now, once: many first commands at once would each do it, and
+    close the connections of the others. Without Redis the first command tries again.
+    """
+    with contextlib.suppress(Unavailable), redis_errors():
+        await redis.initialize()
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
     """Turns what goes wrong with Redis into Unavailable."""
     try:
         yield
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+    except (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError) as error:
+        # RuntimeError is what uvloop says of a connection that was closed under the client.
         raise Unavailable("REDIS_AWAY", "Redis does not answer", retry_seconds=1) from error

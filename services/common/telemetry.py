@@ -28,7 +28,10 @@ def configure_logs(service: str, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             add_trace,
-            structlog.processors.dict_tracebacks,
+            # Without locals: they hold what people wrote, and tokens.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(
                 serializer=lambda event, **_: json.dumps(event, ensure_ascii=False, default=str)
             ),

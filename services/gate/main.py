@@ -59,6 +59,7 @@ async def serve() -> None:
         await presence.drop_all()
 
     try:
+        await cluster.find_nodes(redis)
         await serving.serve(
             "gate",
             settings,

@@ -31,6 +31,7 @@ async def serve() -> None:
         )
 
     try:
+        await cluster.find_nodes(redis)
         await serving.serve(
             "status",
             settings,

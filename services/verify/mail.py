@@ -91,10 +91,13 @@ class Post:
         self._sender = sender
         self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._now = now
-        self._queue: asyncio.Queue[EmailMessage] = asyncio.Queue(QUEUE)
+        self._queue: asyncio.Queue[tuple[EmailMessage, bool]] = asyncio.Queue(QUEUE)
 
-    def send(self, to: str, subject: str, text: str) -> None:
-        """Queues a mail; raises Unavailable when too many wait."""
+    def send(self, to: str, subject: str, text: str, *, discard: bool = False) -> None:
+        """Queues a mail; raises Unavailable when too many wait.
+
+        With `discard` everything is the same for the caller, and the mail is thrown away later.
+        """
         mail = EmailMessage(policy=SMTP)
         mail["from"] = self._sender
         mail["to"] = to
@@ -106,7 +109,7 @@ class Post:
         mail["auto-submitted"] = "auto-generated"
         mail.set_content(text, cte="8bit")
         try:
-            self._queue.put_nowait(mail)
+            self._queue.put_nowait((mail, discard))
         except asyncio.QueueFull:
             raise Unavailable("MAIL_BUSY", "too many mails wait", retry_seconds=10) from None
         WAITING.set(self._queue.qsize())
@@ -114,18 +117,29 @@ class Post:
     async def run(self) -> None:
         """Sends what is queued, for ever; a mail that cannot be sent is tried again twice."""
         while True:
-            mail = await self._queue.get()
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    await self._carrier.carry(mail)
-                except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-                    log.warning("mail.failed", attempt=attempt, why=type(error).__name__)
-                    if attempt == ATTEMPTS:
-                        MAILS.labels("failed").inc()
-                    else:
-                        await asyncio.sleep(RETRY_SECONDS**attempt)
-                else:
-                    MAILS.labels("sent").inc()
-                    break
+            mail, discard = await self._queue.get()
+            if not discard:
+                await self._deliver(mail)
             WAITING.set(self._queue.qsize())
             self._queue.task_done()
+
+    async def _deliver(self, mail: EmailMessage) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._carrier.carry(mail)
+            except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+                log.warning("mail.failed", attempt=attempt, why=type(error).__name__)
+                if attempt == ATTEMPTS or _refused_for_good(error):
+                    MAILS.labels("failed").inc()
+                    return
+                await asyncio.sleep(RETRY_SECONDS**attempt)
+            else:
+                MAILS.labels("sent").inc()
+                return
+
+
+def _refused_for_good(error: Exception) -> bool:
+    """Says whether an SMTP server will say no again: others' mails need not wait for that."""
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return all(_refused_for_good(one) for one in error.recipients)
+    return isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 500

@@ -92,6 +92,7 @@ async def serve() -> None:
 
     trust = Trust(own_trust, now=time.time)
     try:
+        await cluster.find_nodes(redis)
         await serving.serve(
             "verify",
             settings,

@@ -27,6 +27,11 @@ OVERLAP = 5 * MICROS
 # A refresh token that was used longer ago is unknown; before, using it ends its session.
 REMEMBER_TOKENS = 7 * DAY
 FIRST_MARK = 20 * 60 * MICROS
+NAME_LENGTH = 64
+# Letters by their category, and nothing to see: Hangul's fillers and the empty braille cell.
+FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+# Classes of signs that turn the text after a name around.
+TURNS_AROUND = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 CODES = Counter("hongyan_verify_codes", "Codes by what became of them.", ["outcome"])
 LOGINS = Counter("hongyan_verify_logins", "Log-ins by outcome.", ["outcome"])
@@ -99,6 +104,7 @@ class Accounts(Protocol):
     """The storage that these rules need, inside one transaction."""
 
     async def account(self, user_id: str) -> Account | None: ...
+    async def locked_account(self, user_id: str) -> Account | None: ...
     async def account_by_email(self, email: str) -> Account | None: ...
     async def existing(self, user_ids: Collection[str]) -> list[str]: ...
     async def add_account(self, account: Account) -> None: ...
@@ -143,7 +149,7 @@ class Limits(Protocol):
 class Post(Protocol):
     """What sends mails in the background."""
 
-    def send(self, to: str, subject: str, text: str) -> None: ...
+    def send(self, to: str, subject: str, text: str, *, discard: bool = False) -> None: ...
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Accounts]]
@@ -202,11 +208,15 @@ class Verify:
             await store.put_code(email, purpose, code)
             return known
 
-        known = await self._transaction(work)
+        # Two calls at once find no code to delete, and both add one: the later comes again.
+        known = await self._transaction(work, again=(LostRace, Duplicate))
         if purpose == Purpose.REGISTER and known:
             self._post.send(email, *_known_address())
-        elif purpose == Purpose.REGISTER or known:
-            self._post.send(email, *_code_mail(purpose, digits, self._policy.code_life))
+        else:
+            # To reset nothing there is no mail, for which all the work is done all the same.
+            discard = purpose == Purpose.RESET_PASSWORD and not known
+            text = _code_mail(purpose, digits, self._policy.code_life)
+            self._post.send(email, *text, discard=discard)
         CODES.labels("asked").inc()
         return expires_at
 
@@ -327,15 +337,19 @@ class Verify:
             account = await store.account_by_email(email)
         fits = await self._passwords.check(password, account.password_hash if account else None)
         if not (account and fits):
-            LOGINS.labels("refused").inc()
-            raise Unauthenticated("CREDENTIALS_INVALID", "the address or the password is wrong")
+            raise credentials_invalid()
         now, refresh = self._now(), new_refresh_token()
         session = Session(
             self._new_id(), account.user_id, device, token_hash(refresh), None, now, now
         )
 
         async def work(store: Accounts) -> None:
-            await store.end_device(account.user_id, device.id, now)
+            # A password that was reset meanwhile opens no session that the reset did not see.
+            current = await store.locked_account(account.user_id)
+            if current is None or current.password_hash != account.password_hash:
+                raise credentials_invalid()
+            # The time is that of the end, not of the call: who waited for the lock told nobody.
+            await store.end_device(account.user_id, device.id, self._now())
             await store.add_session(session)
 
         await self._transaction(work)
@@ -350,10 +364,10 @@ class Verify:
         all, two devices have the session's tokens, and it ends.
         """
         given, new = token_hash(refresh), new_refresh_token()
-        now = self._now()
 
         async def work(store: Accounts) -> tuple[Session | None, str]:
             session = await store.session_by_refresh(given)
+            now = self._now()
             if session is None or session.ended_at is not None:
                 return None, "unknown"
             over = now - session.used_at > self._policy.session_idle
@@ -425,13 +439,17 @@ class Verify:
         digest = hashlib.blake2b(key.encode(), digest_size=16, key=self._secret[:32]).hexdigest()
         await self._limits.take(limit, digest, closed_without_redis=True)
 
-    async def _transaction(self, work: Callable[[Accounts], Awaitable[Result]]) -> Result:
+    async def _transaction(
+        self,
+        work: Callable[[Accounts], Awaitable[Result]],
+        again: tuple[type[AppError], ...] = (LostRace,),
+    ) -> Result:
         """Runs work in one transaction, again when it lost a race."""
         for _ in range(ATTEMPTS):
             try:
                 async with self._begin() as store:
                     return await work(store)
-            except LostRace:
+            except again:
                 continue
         raise Unavailable("DATABASE_BUSY", "the account is too busy", retry_seconds=0.5)
 
@@ -445,16 +463,33 @@ def code_invalid() -> AppError:
     )
 
 
+def credentials_invalid() -> AppError:
+    """The one answer for a wrong password and an unknown address."""
+    LOGINS.labels("refused").inc()
+    return Unauthenticated("CREDENTIALS_INVALID", "the address or the password is wrong")
+
+
 def normal_email(email: str) -> str:
     """Returns the form under which an address is kept."""
     return unicodedata.normalize("NFC", email).strip().lower()
 
 
 def normal_name(name: str, field: str = "display_name") -> str:
-    """Returns the form in which a name is kept; raises Invalid for a blank one."""
+    """Returns the form in which a name is kept; raises Invalid for one that cannot be shown."""
     name = unicodedata.normalize("NFC", name).strip()
-    if not name:
-        raise Invalid("INVALID_FIELD", f"{field}: is blank", fields={field: "is blank"})
+    problem = ""
+    if not any(unicodedata.category(sign)[0] not in "CZ" and sign not in FILLERS for sign in name):
+        problem = "is blank"
+    elif any(
+        unicodedata.category(sign) in ("Cc", "Zl", "Zp")
+        or unicodedata.bidirectional(sign) in TURNS_AROUND
+        for sign in name
+    ):
+        problem = "has control characters"
+    elif len(name) > NAME_LENGTH:  # composing a text can make it longer
+        problem = f"has more than {NAME_LENGTH} characters"
+    if problem:
+        raise Invalid("INVALID_FIELD", f"{field}: {problem}", fields={field: problem})
     return name
 
 

@@ -54,6 +54,7 @@ refresh_token = sa.Table(
     # Hexadecimal: a binary primary key would need a length in MySQL.
     sa.Column("token_hash", id_column_type(), primary_key=True),
     sa.Column("session_id", id_column_type(), nullable=False),
+    # When it was made; once it is used, when that was.
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Index("refresh_token_by_session", "session_id", "created_at"),
 )
@@ -71,12 +72,20 @@ class Store:
         """Returns an account by its id."""
         return await self._account(account.c.user_id == user_id)
 
+    async def locked_account(self, user_id: str) -> Account | None:
+        """Returns an account and locks it, so that its password stays as it is."""
+        return await self._account(account.c.user_id == user_id, lock=True)
+
     async def account_by_email(self, email: str) -> Account | None:
         """Returns an account by its address, in the form in which addresses are kept."""
         return await self._account(account.c.email == email)
 
-    async def _account(self, condition: sa.ColumnElement[bool]) -> Account | None:
-        row = (await self._connection.execute(sa.select(account).where(condition))).first()
+    async def _account(
+        self, condition: sa.ColumnElement[bool], *, lock: bool = False
+    ) -> Account | None:
+        statement = sa.select(account).where(condition)
+        rows = await self._connection.execute(statement.with_for_update() if lock else statement)
+        row = rows.first()
         if row is None:
             return None
         return Account(row.user_id, row.email, row.display_name, row.password_hash, row.created_at)
@@ -154,11 +163,11 @@ class Store:
         )
 
     async def spend_code(self, email: str, purpose: int, account_id: str) -> None:
-        """Remembers what a code was used for."""
+        """Remembers what a code was used for; to repeat the call it has its tries again."""
         await self._connection.execute(
             sa.update(code)
             .where(code.c.email == email, code.c.purpose == purpose)
-            .values(account_id=account_id)
+            .values(account_id=account_id, tries=0)
         )
 
     # Sessions
@@ -190,7 +199,7 @@ class Store:
         )
 
     async def rotate(self, changed: Session, forget_before: int) -> None:
-        """Stores a session's new refresh token and forgets those that are very old."""
+        """Stores a session's new refresh token and forgets those used before a time."""
         await self._connection.execute(
             sa.update(session)
             .where(session.c.session_id == changed.session_id)
@@ -201,6 +210,13 @@ class Store:
             )
         )
         await self._add_token(changed)
+        if changed.former_hash is not None:
+            # From its use on it is remembered, however long it lay unused before.
+            await self._connection.execute(
+                sa.update(refresh_token)
+                .where(refresh_token.c.token_hash == changed.former_hash.hex())
+                .values(created_at=changed.used_at)
+            )
         await self._connection.execute(
             sa.delete(refresh_token).where(
                 refresh_token.c.session_id == changed.session_id,

@@ -1,15 +1,20 @@
 """Verify's rules on a real database, with a clock and a post that the tests hold."""
 
-from collections.abc import AsyncIterator
+import functools
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import argon2
+import pytest
 import pytest_asyncio
 import uuid_utils
 
 from services.common import migrations
 from services.common.database import Database
 from services.common.limits import Limit
+from services.verify import passwords
 from services.verify.passwords import Passwords
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.store import Store
@@ -30,16 +35,27 @@ POLICY = Policy(
 )
 
 
+async def at_once() -> None:
+    """Holds no transaction up."""
+
+
 @dataclass
 class Desk:
-    """What the tests hold: the clock, the mails, and what was taken from limits."""
+    """What the tests hold: the clock, the mails, what was taken from limits, the transactions."""
 
     now: int = START
     mails: list[tuple[str, str, str]] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    discarded: int = 0
+    transactions: int = 0
+    before_transaction: Callable[[], Awaitable[None]] = at_once
+    """Awaited before each writing transaction: where a race is won or lost."""
 
-    def send(self, to: str, subject: str, text: str) -> None:
-        self.mails.append((to, subject, text))
+    def send(self, to: str, subject: str, text: str, *, discard: bool = False) -> None:
+        if discard:
+            self.discarded += 1
+        else:
+            self.mails.append((to, subject, text))
 
     async def take(self, limit: Limit, key: str, *, closed_without_redis: bool) -> None:
         assert closed_without_redis
@@ -58,15 +74,30 @@ class World:
     database: Database
 
 
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch):
+    """Argon2id that takes a millisecond; test_passwords has the real one."""
+    cheap = functools.partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "PasswordHasher", cheap)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """A database file with verify's tables, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "verify.db"
+    migrations.upgrade("verify", f"sqlite:///{path}")
+    return path
+
+
 @pytest_asyncio.fixture
-async def world(tmp_path) -> AsyncIterator[World]:
-    url = f"sqlite:///{tmp_path}/verify.db"
-    migrations.upgrade("verify", url)
-    database = Database(url, 4)
+async def world(migrated, tmp_path) -> AsyncIterator[World]:
+    database = Database(f"sqlite:///{shutil.copy(migrated, tmp_path / 'verify.db')}", 4)
     desk = Desk()
 
     @asynccontextmanager
     async def begin():
+        desk.transactions += 1
+        await desk.before_transaction()
         async with database.begin() as connection:
             yield Store(connection)
 
