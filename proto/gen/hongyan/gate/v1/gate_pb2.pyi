@@ -344,7 +344,9 @@ class ServerEvent(_message.Message):
 
     @_builtins.property
     def frame_refused(self) -> Global___FrameRefused:
-        """A frame of the device was not accepted; nothing in it was done."""
+        """A frame of the device, or an event of it, was not accepted. Nothing in an
+        unreadable frame was done; the sound events of a frame were done.
+        """
 
     def __init__(
         self,
