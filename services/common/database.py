@@ -59,7 +59,13 @@ class Database:
     def __init__(self, url: str, pool: int) -> None:
         target = async_url(url)
         self.is_sqlite = target.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_size": pool, "max_overflow": 0, "pool_timeout": 5}
+        options: dict[str, Any] = {
+            "pool_size": pool,
+            "max_overflow": 0,
+            "pool_timeout": 5,
+            # An error's text goes into the log: addresses and messages must not.
+            "hide_parameters": True,
+        }
         if self.is_sqlite:
             options["connect_args"] = {"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None}
         else:

@@ -178,3 +178,14 @@ async def test_guesses_at_once_are_each_one_try(world):
     await asyncio.gather(*(guess(world, "999999") for _ in range(4)), return_exceptions=True)
     (row,) = await stored(world, "code")
     assert row.tries == 4
+
+
+def test_the_hash_of_a_code_is_bound_to_its_address_and_purpose():
+    rules = Verify.__new__(Verify)
+    rules._secret = b"0123456789abcdef0123456789abcdef"
+    hashes = {
+        rules._code_hash(email, purpose, "123456")
+        for email in (EMAIL, "bo@example.org")
+        for purpose in Purpose
+    }
+    assert len(hashes) == 4
