@@ -249,6 +249,10 @@ class System:
 
         await self._until(part, routed)
 
+    async def healthy(self) -> bool:
+        """Says whether the gateway works and finds every service healthy."""
+        return await self._parts["gateway", 0].ready()
+
     async def kill(self, name: str, index: int = 0) -> None:
         """Kills a process with SIGKILL."""
         self._expected_to_end.add((name, index))

@@ -1,5 +1,6 @@
 """Running systems, one for each kind of stores, shared by the tests that do not break them."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -68,6 +69,9 @@ def system(world: World) -> System:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
-    """People of the running system."""
+    """People of the running system, which has got over what the test before did to it."""
+    async with asyncio.timeout(60):
+        while not await system.healthy():
+            await asyncio.sleep(0.05)
     async with Town(system, tmp_path) as people:
         yield people
