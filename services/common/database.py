@@ -89,7 +89,7 @@ class Database:
             async with self._writer.begin() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            raise translate(error) from error
+            raise await self._failed(error) from error
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -98,7 +98,19 @@ class Database:
             async with self._reader.connect() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            raise translate(error) from error
+            raise await self._failed(error) from error
+
+    async def _failed(self, error: Exception) -> Exception:
+        """Translates an error; when the database was away, both pools start anew.
+
+        Else each connection of before would be found broken by one more call.
+        """
+        translated = translate(error)
+        away = isinstance(translated, Unavailable) and not isinstance(translated, LostRace)
+        if away and not self.is_sqlite:
+            await self._writer.dispose()
+            await self._reader.dispose()
+        return translated
 
     async def check(self) -> None:
         """Raises Unavailable when the database does not answer.
@@ -112,7 +124,7 @@ class Database:
                 async with engine.connect() as connection:
                     await connection.execute(sa.text("SELECT 1"))
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
-            raise translate(error) from error
+            raise await self._failed(error) from error
 
     async def close(self) -> None:
         """Closes every connection."""
