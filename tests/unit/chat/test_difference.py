@@ -105,12 +105,14 @@ async def test_a_part_is_small_even_when_messages_are_large(
 @given(
     sizes=st.lists(st.integers(1, 400), max_size=40),
     known=st.none() | st.integers(0, 45),
-    limits=st.tuples(st.integers(1, 12), st.integers(1, 30), st.integers(50, 1_000)),
+    limits=st.tuples(
+        st.integers(1, 12), st.integers(1, 30), st.integers(50, 1_000), st.sampled_from([0, 2**20])
+    ),
 )
 def test_every_message_is_reached_by_difference_and_list(
     sizes: list[int],
     known: int | None,
-    limits: tuple[int, int, int],
+    limits: tuple[int, int, int, int],
     migrated: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -120,7 +122,7 @@ def test_every_message_is_reached_by_difference_and_list(
 
 
 async def reach_everything(
-    database: Database, sizes: list[int], known: int | None, limits: tuple[int, int, int]
+    database: Database, sizes: list[int], known: int | None, limits: tuple[int, int, int, int]
 ) -> None:
     """Plays a device that follows the contract: it keeps a run, and lists what is left."""
     world = World(database)
@@ -129,9 +131,13 @@ async def reach_everything(
     if sizes:
         await world.write("c", *("x" * size for size in sizes))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in zip(
-            ("DIFFERENCE_MESSAGES", "JOIN_AT_MOST", "DIFFERENCE_BYTES"), limits, strict=True
-        ):
+        names = (
+            "DIFFERENCE_MESSAGES",
+            "JOIN_AT_MOST",
+            "DIFFERENCE_BYTES",
+            "DIFFERENCE_TOTAL_BYTES",
+        )
+        for name, value in zip(names, limits, strict=True):
             patch.setattr(rules, name, value)
         [missing] = await ask(chat, {} if known is None else {"c": known})
     have = set(range(1, (known or 0) + 1)) & set(range(1, len(sizes) + 1))
@@ -140,13 +146,15 @@ async def reach_everything(
     if missing.joined and new:
         assert new[0] == (known or 0) + 1
     last_seq = missing.conversation.head.last_seq
-    have |= set(new)
+    # A run that does not join on begins the device's log anew; it lists backwards from there.
+    have = have | set(new) if missing.joined else set(new)
     while missing.joined and max(have, default=0) < last_seq:
         page, _ = await chat.history("ann", "c", max(have, default=0), None, 7)
         assert page
         have |= {message.seq for message in page}
-    while not missing.joined and 1 not in have and have:
-        page, _ = await chat.history("ann", "c", None, min(set(new) | have), 7)
+    while not missing.joined and 1 not in have:
+        page, _ = await chat.history("ann", "c", None, min(have, default=last_seq + 1), 7)
+        assert page
         have |= {message.seq for message in page}
     assert have == set(range(1, len(sizes) + 1))
     await database.close()
