@@ -37,8 +37,9 @@ class Pair:
 
 
 def say(event: str, **figures: Any) -> None:
-    """Writes a line for the reader."""
-    sys.stdout.write(json.dumps({"event": event, **figures}) + "\n")
+    """Writes a line for the reader, with the CPU time that this process has used so far."""
+    line = {"event": event, "client_cpu_seconds": time.process_time(), **figures}
+    sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
@@ -252,7 +253,13 @@ async def history(plan: Plan) -> dict[str, Any]:
         rows += len(page.messages)
     seconds = time.perf_counter() - started
     channel.close()
-    return {"pages": number, "rows": rows, "seconds": seconds, "page_ms": percentiles(times)}
+    return {
+        "acked": plan["messages"],
+        "pages": number,
+        "rows": rows,
+        "seconds": seconds,
+        "page_ms": percentiles(times),
+    }
 
 
 LOADS: dict[str, Callable[[Plan], Awaitable[dict[str, Any]]]] = {
@@ -266,7 +273,7 @@ LOADS: dict[str, Callable[[Plan], Awaitable[dict[str, Any]]]] = {
 async def main() -> None:
     plan = json.loads(sys.stdin.readline())
     figures = await LOADS[plan["load"]](plan)
-    say("end", **figures, client_cpu_seconds=time.process_time())
+    say("end", **figures)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,14 @@ from redis.exceptions import RedisError
 
 from services.common.database import sync_url
 from services.embedded.children import Child
+from services.embedded.ports import free_ports, is_free
 
 READY_SECONDS = 40.0
 MASTERS = 3
 NODES = 6
 SLOTS = 16384
+# A node of a cluster listens on a second port, so far above the first, for the others.
+BUS = 10_000
 
 
 class MissingServer(Exception):
@@ -161,6 +164,8 @@ class RedisNodes:
                 *("--appendonly", "no"),
                 *("--cluster-enabled", "yes"),
                 *("--cluster-node-timeout", "2000"),
+                # A replica is in step at once; it would wait five seconds for others to come.
+                *("--repl-diskless-sync-delay", "0"),
             ]
             self._children.append(Child(f"redis {port}", command, {}, home / "server.log"))
 
@@ -178,6 +183,7 @@ class RedisNodes:
                     await self._form(clients)
                 for client in clients:
                     await _until(client, "CLUSTER INFO", _is_whole)
+                    await _until(client, "INFO", _is_joined)
         finally:
             for client in clients:
                 await client.aclose()
@@ -219,8 +225,7 @@ class RedisNodes:
 async def redis_cluster() -> AsyncIterator[RedisNodes]:
     """Runs a six-node Redis Cluster."""
     with tempfile.TemporaryDirectory(prefix="hongyan-redis-") as folder:
-        # The nodes talk to each other on the port 10,000 above.
-        nodes = RedisNodes(Path(folder), free_ports(NODES, below=55_000))
+        nodes = RedisNodes(Path(folder), node_ports())
         try:
             await nodes.start()
             yield nodes
@@ -243,16 +248,17 @@ def mysql_database(server_url: str) -> Iterator[str]:
     engine.dispose()
 
 
-def free_ports(count: int, below: int = 65_536) -> list[int]:
-    """Returns ports of 127.0.0.1 that nobody has at the moment."""
+def node_ports() -> list[int]:
+    """Returns free ports for a cluster's nodes, whose bus ports are free too."""
     found: list[int] = []
-    with contextlib.ExitStack() as stack:
-        while len(found) < count:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            if port < below:
-                found.append(port)
+    taken: set[int] = set()
+    while len(found) < NODES:
+        (port,) = free_ports(1)
+        # Of two nodes on ports 10,000 apart one would have the other's bus port.
+        if {port, port + BUS} & taken or not is_free(port + BUS):
+            continue
+        found.append(port)
+        taken |= {port, port + BUS}
     return found
 
 
@@ -273,6 +279,15 @@ def _is_whole(answer: object) -> bool:
         and int(answer["cluster_slots_ok"]) == SLOTS
         and int(answer["cluster_known_nodes"]) == NODES
     )
+
+
+def _is_joined(answer: object) -> bool:
+    """Says whether a master has its replica, or a replica its master, and both are in step."""
+    if not isinstance(answer, dict):
+        return False
+    if answer["role"] == "master":
+        return int(answer["connected_slaves"]) == 1
+    return str(answer["master_link_status"]) == "up"
 
 
 async def _until(client: Redis, command: str, check: Callable[[object], bool]) -> None:

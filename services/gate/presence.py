@@ -41,8 +41,11 @@ class Presence:
         while True:
             here = set(self._user_ids())
             due = self._now() - renewed_at > self._lease_seconds / 3
+            arrived, left = here if due else here - self._told, self._told - here
+            # Who is told of counts from now: an answer that never comes may still be a lease.
+            self._told |= here
             try:
-                await self._tell(here if due else here - self._told, self._told - here)
+                await self._tell(arrived, left)
                 self._told = here
                 if due:
                     renewed_at = self._now()

@@ -222,3 +222,27 @@ async def test_a_gate_tells_who_came_and_who_left_and_heals_after_a_loss(
         await asyncio.gather(running, return_exceptions=True)
         await presence.drop_all()
         await wait_for(OFFLINE, OFFLINE)
+
+
+async def test_what_was_told_without_an_answer_is_dropped_too(
+    status: StatusPod, caller: Caller, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    async with grpc.aio.insecure_channel(status.target) as channel:
+        presence = Presence(channel, "gate-1", INTERNAL_KEY, lambda: ["ann"], now=clock)
+        tell = presence._tell
+        stored = asyncio.Event()
+
+        async def tell_and_hang(here: set[str], left: set[str]) -> None:
+            await tell(here, left)
+            stored.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(presence, "_tell", tell_and_hang)
+        running = asyncio.create_task(presence.run())
+        await stored.wait()
+        assert await caller.states("ann") == [ONLINE]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        monkeypatch.undo()
+        await presence.drop_all()
+        assert await caller.states("ann") == [OFFLINE]
