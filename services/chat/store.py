@@ -1,4 +1,4 @@
-"""Chat's tables, and the only SQL that touches them."""
+"""The SQL of chat's rules: one open transaction on its tables."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -9,44 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.committer import Key, Locked, Row, Sent
 from services.chat.rules import DIRECT, Head, Member, Message, Place
-from services.common.database import id_column_type
-
-metadata = sa.MetaData()
-
-conversation = sa.Table(
-    "conversation",
-    metadata,
-    sa.Column("id", id_column_type(), primary_key=True),
-    sa.Column("kind", sa.SmallInteger, nullable=False),
-    # The two user ids of a direct conversation, sorted: so that there is one for the two.
-    sa.Column("pair", id_column_type(129), unique=True),
-    sa.Column("last_seq", sa.BigInteger, nullable=False),
-    sa.Column("member_version", sa.BigInteger, nullable=False),
-    sa.Column("active_at", sa.BigInteger, nullable=False),
-)
-
-member = sa.Table(
-    "member",
-    metadata,
-    sa.Column("user_id", id_column_type(), primary_key=True),
-    sa.Column("conversation_id", id_column_type(), primary_key=True),
-    sa.Column("read_seq", sa.BigInteger, nullable=False),
-    sa.Index("member_by_conversation", "conversation_id", "user_id"),
-)
-
-message = sa.Table(
-    "message",
-    metadata,
-    sa.Column("conversation_id", id_column_type(), primary_key=True),
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("sender_id", id_column_type(), nullable=False),
-    sa.Column("client_message_id", id_column_type(), nullable=False),
-    sa.Column("content_hash", sa.LargeBinary(16), nullable=False),
-    sa.Column("kind", sa.SmallInteger, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
-    sa.Column("created_at", sa.BigInteger, nullable=False),
-    sa.UniqueConstraint("conversation_id", "sender_id", "client_message_id", name="message_once"),
-)
+from services.chat.tables import conversation, member, message
 
 _MESSAGE = (
     message.c.conversation_id,

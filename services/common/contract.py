@@ -2,7 +2,13 @@
 
 import protovalidate
 from google.protobuf import descriptor, message
-from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
+from hongyan.chat.v1 import (
+    conversation_pb2,
+    link_pb2,
+    message_pb2,
+    notification_pb2,
+    search_pb2,
+)
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
@@ -19,6 +25,8 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         trust_pb2,
         message_pb2,
         conversation_pb2,
+        search_pb2,
+        notification_pb2,
         link_pb2,
         gate_pb2,
         presence_pb2,

@@ -337,7 +337,11 @@ async def test_new_members_are_seen_at_once(world: World) -> None:
     async with committing(world.begin) as pod:
         await pod.send("c", "a")
         async with world.database.begin() as connection:
-            await connection.execute(sa.text("INSERT INTO member VALUES ('eve', 'c', 0)"))
+            await connection.execute(
+                sa.text(
+                    "INSERT INTO member (user_id, conversation_id, read_seq) VALUES ('eve', 'c', 0)"
+                )
+            )
             await connection.execute(sa.text("UPDATE conversation SET member_version = 2"))
         assert seqs([await pod.send("c", "b", sender="eve")]) == [2]
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from services.chat.committer import Begin, Committer, Entry, Send
 from services.chat.rules import TEXT, Chat, Message
-from services.chat.store import Store, message
+from services.chat.store import Store
+from services.chat.tables import message
 from services.common.database import Database
 from services.common.errors import AppError
 

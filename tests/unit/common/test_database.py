@@ -170,7 +170,10 @@ def test_migrating_twice_changes_nothing_the_second_time(
     assert newest
     assert migrations.upgrade("chat", url) == (None, newest)
     with sqlite3.connect(tmp_path / "chat.db") as connection:
-        connection.execute("INSERT INTO conversation VALUES ('c', 1, 'a:b', 0, 1, 0)")
+        connection.execute(
+            "INSERT INTO conversation (id, kind, pair, last_seq, member_version, active_at) "
+            "VALUES ('c', 1, 'a:b', 0, 1, 0)"
+        )
     connection.close()
     assert migrations.upgrade("chat", url) == (newest, newest)
     serving.run_migration("chat", url)
@@ -183,7 +186,7 @@ def test_a_migration_that_cannot_run_says_why(tmp_path: Path) -> None:
 
 
 def test_the_migrations_make_the_tables_that_the_store_uses(tmp_path: Path) -> None:
-    from services.chat.store import metadata  # noqa: PLC0415
+    from services.chat.tables import metadata  # noqa: PLC0415
 
     url = f"sqlite:///{tmp_path / 'chat.db'}"
     migrations.upgrade("chat", url)

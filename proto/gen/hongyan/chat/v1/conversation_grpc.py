@@ -11,6 +11,8 @@ if typing.TYPE_CHECKING:
 
 import buf.validate.validate_pb2
 import google.api.annotations_pb2
+import google.protobuf.field_mask_pb2
+import google.protobuf.timestamp_pb2
 import hongyan.chat.v1.message_pb2
 import hongyan.options.v1.access_pb2
 import hongyan.chat.v1.conversation_pb2
@@ -24,6 +26,18 @@ class ConversationServiceBase(abc.ABC):
 
     @abc.abstractmethod
     async def ListConversations(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.conversation_pb2.ListConversationsRequest, hongyan.chat.v1.conversation_pb2.ListConversationsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def GetConversation(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.conversation_pb2.GetConversationRequest, hongyan.chat.v1.conversation_pb2.GetConversationResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def UpdateSettings(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.conversation_pb2.UpdateSettingsRequest, hongyan.chat.v1.conversation_pb2.UpdateSettingsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def Clear(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.conversation_pb2.ClearRequest, hongyan.chat.v1.conversation_pb2.ClearResponse]') -> None:
         pass
 
     @abc.abstractmethod
@@ -43,6 +57,24 @@ class ConversationServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.chat.v1.conversation_pb2.ListConversationsRequest,
                 hongyan.chat.v1.conversation_pb2.ListConversationsResponse,
+            ),
+            '/hongyan.chat.v1.ConversationService/GetConversation': grpclib.const.Handler(
+                self.GetConversation,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.chat.v1.conversation_pb2.GetConversationRequest,
+                hongyan.chat.v1.conversation_pb2.GetConversationResponse,
+            ),
+            '/hongyan.chat.v1.ConversationService/UpdateSettings': grpclib.const.Handler(
+                self.UpdateSettings,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.chat.v1.conversation_pb2.UpdateSettingsRequest,
+                hongyan.chat.v1.conversation_pb2.UpdateSettingsResponse,
+            ),
+            '/hongyan.chat.v1.ConversationService/Clear': grpclib.const.Handler(
+                self.Clear,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.chat.v1.conversation_pb2.ClearRequest,
+                hongyan.chat.v1.conversation_pb2.ClearResponse,
             ),
             '/hongyan.chat.v1.ConversationService/MarkRead': grpclib.const.Handler(
                 self.MarkRead,
@@ -67,6 +99,24 @@ class ConversationServiceStub:
             '/hongyan.chat.v1.ConversationService/ListConversations',
             hongyan.chat.v1.conversation_pb2.ListConversationsRequest,
             hongyan.chat.v1.conversation_pb2.ListConversationsResponse,
+        )
+        self.GetConversation = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.chat.v1.ConversationService/GetConversation',
+            hongyan.chat.v1.conversation_pb2.GetConversationRequest,
+            hongyan.chat.v1.conversation_pb2.GetConversationResponse,
+        )
+        self.UpdateSettings = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.chat.v1.ConversationService/UpdateSettings',
+            hongyan.chat.v1.conversation_pb2.UpdateSettingsRequest,
+            hongyan.chat.v1.conversation_pb2.UpdateSettingsResponse,
+        )
+        self.Clear = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.chat.v1.ConversationService/Clear',
+            hongyan.chat.v1.conversation_pb2.ClearRequest,
+            hongyan.chat.v1.conversation_pb2.ClearResponse,
         )
         self.MarkRead = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hongyan.chat.v1 import message_pb2 as _message_pb2
@@ -48,23 +50,79 @@ class Member(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     READ_SEQ_FIELD_NUMBER: _builtins.int
+    RECEIVED_SEQ_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     read_seq: _builtins.int
     """Up to which message the user has read; never goes back."""
+    received_seq: _builtins.int
+    """Up to which message a device of the user has the log; never goes back."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         read_seq: _builtins.int = ...,
+        received_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["read_seq", b"read_seq", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["read_seq", b"read_seq", "received_seq", b"received_seq", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Member: _TypeAlias = Member  # noqa: Y015
+
+@_typing.final
+class ConversationSettings(_message.Message):
+    """What a conversation is to one of its members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PINNED_FIELD_NUMBER: _builtins.int
+    MUTED_UNTIL_FIELD_NUMBER: _builtins.int
+    ARCHIVED_FIELD_NUMBER: _builtins.int
+    MARKED_UNREAD_FIELD_NUMBER: _builtins.int
+    DRAFT_FIELD_NUMBER: _builtins.int
+    CLEARED_SEQ_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    pinned: _builtins.bool
+    """Whether it stands above the others in the list."""
+    archived: _builtins.bool
+    """Whether it is put away, out of the list."""
+    marked_unread: _builtins.bool
+    """Whether it is shown as unread, though all is read."""
+    draft: _builtins.str
+    """What the user has begun to write."""
+    cleared_seq: _builtins.int
+    """Up to which message the user has cleared the history. Set by Clear."""
+    removed: _builtins.bool
+    """Whether the user has taken it out of the list; over when something is
+    said after cleared_seq. Set by Clear.
+    """
+    @_builtins.property
+    def muted_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when it makes no notifications; absent: it makes them. Mentions of
+        the user are told all the same.
+        """
+
+    def __init__(
+        self,
+        *,
+        pinned: _builtins.bool = ...,
+        muted_until: _timestamp_pb2.Timestamp | None = ...,
+        archived: _builtins.bool = ...,
+        marked_unread: _builtins.bool = ...,
+        draft: _builtins.str = ...,
+        cleared_seq: _builtins.int = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["muted_until", b"muted_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived", b"archived", "cleared_seq", b"cleared_seq", "draft", b"draft", "marked_unread", b"marked_unread", "muted_until", b"muted_until", "pinned", b"pinned", "removed", b"removed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConversationSettings: _TypeAlias = ConversationSettings  # noqa: Y015
 
 @_typing.final
 class Conversation(_message.Message):
@@ -78,6 +136,10 @@ class Conversation(_message.Message):
     LAST_SEQ_FIELD_NUMBER: _builtins.int
     UNREAD_COUNT_FIELD_NUMBER: _builtins.int
     LAST_MESSAGE_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    MENTION_COUNT_FIELD_NUMBER: _builtins.int
+    DISAPPEAR_SECONDS_FIELD_NUMBER: _builtins.int
+    PINNED_SEQS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation's id, opaque, for ever."""
     kind: Global___ConversationKind.ValueType
@@ -88,13 +150,27 @@ class Conversation(_message.Message):
     """How many messages of others the caller has not read, computed from the
     cursor and the log.
     """
+    mention_count: _builtins.int
+    """In how many unread messages the caller is mentioned."""
+    disappear_seconds: _builtins.int
+    """After how many seconds messages disappear; 0: they stay."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """Its members, the caller among them."""
 
     @_builtins.property
     def last_message(self) -> _message_pb2.Message:
-        """The newest message, absent when the log is empty."""
+        """The newest message to show in a list: a text, a timer, or what is left of
+        one. Absent when there is none that the caller can read.
+        """
+
+    @_builtins.property
+    def settings(self) -> Global___ConversationSettings:
+        """What it is to the caller."""
+
+    @_builtins.property
+    def pinned_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The messages that are pinned in the chat, the one pinned last first."""
 
     def __init__(
         self,
@@ -105,14 +181,112 @@ class Conversation(_message.Message):
         last_seq: _builtins.int = ...,
         unread_count: _builtins.int = ...,
         last_message: _message_pb2.Message | None = ...,
+        settings: Global___ConversationSettings | None = ...,
+        mention_count: _builtins.int = ...,
+        disappear_seconds: _builtins.int = ...,
+        pinned_seqs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_message", b"last_message"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_message", b"last_message", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "kind", b"kind", "last_message", b"last_message", "last_seq", b"last_seq", "members", b"members", "unread_count", b"unread_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "disappear_seconds", b"disappear_seconds", "kind", b"kind", "last_message", b"last_message", "last_seq", b"last_seq", "members", b"members", "mention_count", b"mention_count", "pinned_seqs", b"pinned_seqs", "settings", b"settings", "unread_count", b"unread_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
+
+@_typing.final
+class UserChange(_message.Message):
+    """A change of what a user sees, by another device of the same user. Versions of
+    a user's changes count up by one.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The user's version with this change."""
+    @_builtins.property
+    def settings(self) -> Global___SettingsChanged:
+        """The settings of a conversation, as they are now."""
+
+    @_builtins.property
+    def hidden(self) -> Global___MessagesHidden:
+        """Messages are hidden."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        settings: Global___SettingsChanged | None = ...,
+        hidden: Global___MessagesHidden | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hidden", b"hidden", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hidden", b"hidden", "settings", b"settings", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["settings", "hidden"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___UserChange: _TypeAlias = UserChange  # noqa: Y015
+
+@_typing.final
+class SettingsChanged(_message.Message):
+    """The settings of a conversation have changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    @_builtins.property
+    def settings(self) -> Global___ConversationSettings:
+        """All of them, as they are now."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        settings: Global___ConversationSettings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingsChanged: _TypeAlias = SettingsChanged  # noqa: Y015
+
+@_typing.final
+class MessagesHidden(_message.Message):
+    """Messages are hidden from the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQS_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    @_builtins.property
+    def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The messages."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seqs: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seqs", b"seqs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagesHidden: _TypeAlias = MessagesHidden  # noqa: Y015
 
 @_typing.final
 class OpenDirectRequest(_message.Message):
@@ -261,3 +435,171 @@ class MarkReadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MarkReadResponse: _TypeAlias = MarkReadResponse  # noqa: Y015
+
+@_typing.final
+class GetConversationRequest(_message.Message):
+    """Asks for one conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation, of which the caller must be a member."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConversationRequest: _TypeAlias = GetConversationRequest  # noqa: Y015
+
+@_typing.final
+class GetConversationResponse(_message.Message):
+    """One conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conversation(self) -> Global___Conversation:
+        """The conversation."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___Conversation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConversationResponse: _TypeAlias = GetConversationResponse  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsRequest(_message.Message):
+    """Asks to change settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation, of which the caller must be a member."""
+    @_builtins.property
+    def settings(self) -> Global___ConversationSettings:
+        """The new values of the fields that are named in update_mask."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which fields to change, of pinned, muted_until, archived, marked_unread and
+        draft. Over REST it may be left out: then the fields of the body are meant.
+        """
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        settings: Global___ConversationSettings | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsRequest: _TypeAlias = UpdateSettingsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateSettingsResponse(_message.Message):
+    """The settings are changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The caller's user version now."""
+    @_builtins.property
+    def settings(self) -> Global___ConversationSettings:
+        """All of them, as they are now."""
+
+    def __init__(
+        self,
+        *,
+        settings: Global___ConversationSettings | None = ...,
+        user_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "user_version", b"user_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateSettingsResponse: _TypeAlias = UpdateSettingsResponse  # noqa: Y015
+
+@_typing.final
+class ClearRequest(_message.Message):
+    """Asks to clear the history for the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation, of which the caller must be a member."""
+    seq: _builtins.int
+    """Up to which message; 0: all that is there. It moves forward only."""
+    remove: _builtins.bool
+    """Whether to take the conversation out of the list too."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+        remove: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "remove", b"remove", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearRequest: _TypeAlias = ClearRequest  # noqa: Y015
+
+@_typing.final
+class ClearResponse(_message.Message):
+    """The history is cleared."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The caller's user version now."""
+    @_builtins.property
+    def settings(self) -> Global___ConversationSettings:
+        """The settings as they are now."""
+
+    def __init__(
+        self,
+        *,
+        settings: Global___ConversationSettings | None = ...,
+        user_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "user_version", b"user_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearResponse: _TypeAlias = ClearResponse  # noqa: Y015

@@ -45,6 +45,21 @@ class ConversationServiceStub:
                 request_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsRequest.SerializeToString,
                 response_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsResponse.FromString,
                 _registered_method=True)
+        self.GetConversation = channel.unary_unary(
+                '/hongyan.chat.v1.ConversationService/GetConversation',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationResponse.FromString,
+                _registered_method=True)
+        self.UpdateSettings = channel.unary_unary(
+                '/hongyan.chat.v1.ConversationService/UpdateSettings',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsResponse.FromString,
+                _registered_method=True)
+        self.Clear = channel.unary_unary(
+                '/hongyan.chat.v1.ConversationService/Clear',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearResponse.FromString,
+                _registered_method=True)
         self.MarkRead = channel.unary_unary(
                 '/hongyan.chat.v1.ConversationService/MarkRead',
                 request_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.MarkReadRequest.SerializeToString,
@@ -71,6 +86,29 @@ class ConversationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConversation(self, request, context):
+        """Returns one conversation of the caller.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSettings(self, request, context):
+        """Changes what a conversation is to the caller alone, on all of the caller's
+        devices.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Clear(self, request, context):
+        """Clears the history for the caller alone, and takes the conversation out
+        of the caller's list if asked to: until something new is said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MarkRead(self, request, context):
         """Moves the caller's read cursor forward; a smaller seq changes nothing, one
         beyond the log's end counts as the end.
@@ -91,6 +129,21 @@ def add_ConversationServiceServicer_to_server(servicer, server):
                     servicer.ListConversations,
                     request_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsRequest.FromString,
                     response_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsResponse.SerializeToString,
+            ),
+            'GetConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConversation,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationResponse.SerializeToString,
+            ),
+            'UpdateSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSettings,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsResponse.SerializeToString,
+            ),
+            'Clear': grpc.unary_unary_rpc_method_handler(
+                    servicer.Clear,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearResponse.SerializeToString,
             ),
             'MarkRead': grpc.unary_unary_rpc_method_handler(
                     servicer.MarkRead,
@@ -153,6 +206,87 @@ class ConversationService:
             '/hongyan.chat.v1.ConversationService/ListConversations',
             hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsRequest.SerializeToString,
             hongyan_dot_chat_dot_v1_dot_conversation__pb2.ListConversationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.chat.v1.ConversationService/GetConversation',
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.GetConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.chat.v1.ConversationService/UpdateSettings',
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.UpdateSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Clear(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.chat.v1.ConversationService/Clear',
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_conversation__pb2.ClearResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,16 @@ class ConversationServiceStub:
     """
     ListConversations: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.ListConversationsRequest, _conversation_pb2.ListConversationsResponse]
     """Lists the caller's conversations, the latest active first."""
+    GetConversation: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.GetConversationRequest, _conversation_pb2.GetConversationResponse]
+    """Returns one conversation of the caller."""
+    UpdateSettings: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.UpdateSettingsRequest, _conversation_pb2.UpdateSettingsResponse]
+    """Changes what a conversation is to the caller alone, on all of the caller's
+    devices.
+    """
+    Clear: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.ClearRequest, _conversation_pb2.ClearResponse]
+    """Clears the history for the caller alone, and takes the conversation out
+    of the caller's list if asked to: until something new is said.
+    """
     MarkRead: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.MarkReadRequest, _conversation_pb2.MarkReadResponse]
     """Moves the caller's read cursor forward; a smaller seq changes nothing, one
     beyond the log's end counts as the end.
@@ -55,6 +65,16 @@ class ConversationServiceAsyncStub(ConversationServiceStub):
     """
     ListConversations: _aio.UnaryUnaryMultiCallable[_conversation_pb2.ListConversationsRequest, _conversation_pb2.ListConversationsResponse]  # type: ignore[assignment]
     """Lists the caller's conversations, the latest active first."""
+    GetConversation: _aio.UnaryUnaryMultiCallable[_conversation_pb2.GetConversationRequest, _conversation_pb2.GetConversationResponse]  # type: ignore[assignment]
+    """Returns one conversation of the caller."""
+    UpdateSettings: _aio.UnaryUnaryMultiCallable[_conversation_pb2.UpdateSettingsRequest, _conversation_pb2.UpdateSettingsResponse]  # type: ignore[assignment]
+    """Changes what a conversation is to the caller alone, on all of the caller's
+    devices.
+    """
+    Clear: _aio.UnaryUnaryMultiCallable[_conversation_pb2.ClearRequest, _conversation_pb2.ClearResponse]  # type: ignore[assignment]
+    """Clears the history for the caller alone, and takes the conversation out
+    of the caller's list if asked to: until something new is said.
+    """
     MarkRead: _aio.UnaryUnaryMultiCallable[_conversation_pb2.MarkReadRequest, _conversation_pb2.MarkReadResponse]  # type: ignore[assignment]
     """Moves the caller's read cursor forward; a smaller seq changes nothing, one
     beyond the log's end counts as the end.
@@ -80,6 +100,34 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_conversation_pb2.ListConversationsResponse, _abc.Awaitable[_conversation_pb2.ListConversationsResponse]]:
         """Lists the caller's conversations, the latest active first."""
+
+    @_abc_1.abstractmethod
+    def GetConversation(
+        self,
+        request: _conversation_pb2.GetConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_pb2.GetConversationResponse, _abc.Awaitable[_conversation_pb2.GetConversationResponse]]:
+        """Returns one conversation of the caller."""
+
+    @_abc_1.abstractmethod
+    def UpdateSettings(
+        self,
+        request: _conversation_pb2.UpdateSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_pb2.UpdateSettingsResponse, _abc.Awaitable[_conversation_pb2.UpdateSettingsResponse]]:
+        """Changes what a conversation is to the caller alone, on all of the caller's
+        devices.
+        """
+
+    @_abc_1.abstractmethod
+    def Clear(
+        self,
+        request: _conversation_pb2.ClearRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_pb2.ClearResponse, _abc.Awaitable[_conversation_pb2.ClearResponse]]:
+        """Clears the history for the caller alone, and takes the conversation out
+        of the caller's list if asked to: until something new is said.
+        """
 
     @_abc_1.abstractmethod
     def MarkRead(

@@ -27,7 +27,7 @@ from hongyan.chat.v1 import message_pb2 as hongyan_dot_chat_dot_v1_dot_message__
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahongyan/chat/v1/link.proto\x12\x0fhongyan.chat.v1\x1a\"hongyan/chat/v1/conversation.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"\x83\x01\n\rAttachRequest\x12\x0f\n\x07gate_id\x18\x01 \x01(\t\x12\x18\n\x10\x61rrived_user_ids\x18\x02 \x03(\t\x12\x15\n\rleft_user_ids\x18\x03 \x03(\t\x12\x30\n\x08requests\x18\x04 \x03(\x0b\x32\x1e.hongyan.chat.v1.DeviceRequest\"\x9f\x02\n\rDeviceRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12,\n\x04send\x18\x04 \x01(\x0b\x32\x1c.hongyan.chat.v1.SendRequestH\x00\x12\x30\n\x04read\x18\x05 \x01(\x0b\x32 .hongyan.chat.v1.MarkReadRequestH\x00\x12,\n\x04sync\x18\x06 \x01(\x0b\x32\x1c.hongyan.chat.v1.SyncRequestH\x00\x12+\n\x07\x61rrival\x18\x08 \x01(\x0b\x32\x18.hongyan.chat.v1.ArrivalH\x00\x12\x13\n\x0btraceparent\x18\x07 \x01(\tB\t\n\x07request\"s\n\x0bSyncRequest\x12\x36\n\x05heads\x18\x01 \x03(\x0b\x32\'.hongyan.chat.v1.SyncRequest.HeadsEntry\x1a,\n\nHeadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\t\n\x07\x41rrival\"?\n\x0e\x41ttachResponse\x12-\n\ndeliveries\x18\x01 \x03(\x0b\x32\x19.hongyan.chat.v1.Delivery\"u\n\x08\x44\x65livery\x12\r\n\x05\x66rame\x18\x01 \x01(\x0c\x12\x18\n\x10\x61nswered_numbers\x18\x02 \x03(\x04\x12\x13\n\x0bmore_follow\x18\x03 \x01(\x08\x12\x10\n\x08user_ids\x18\x04 \x03(\t\x12\x19\n\x11\x65xcept_session_id\x18\x05 \x01(\t2b\n\x0bLinkService\x12S\n\x06\x41ttach\x12\x1e.hongyan.chat.v1.AttachRequest\x1a\x1f.hongyan.chat.v1.AttachResponse\"\x04\xb0\xe1\x18\x03(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ahongyan/chat/v1/link.proto\x12\x0fhongyan.chat.v1\x1a\"hongyan/chat/v1/conversation.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"\x83\x01\n\rAttachRequest\x12\x0f\n\x07gate_id\x18\x01 \x01(\t\x12\x18\n\x10\x61rrived_user_ids\x18\x02 \x03(\t\x12\x15\n\rleft_user_ids\x18\x03 \x03(\t\x12\x30\n\x08requests\x18\x04 \x03(\x0b\x32\x1e.hongyan.chat.v1.DeviceRequest\"\x8b\x03\n\rDeviceRequest\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12,\n\x04send\x18\x04 \x01(\x0b\x32\x1c.hongyan.chat.v1.SendRequestH\x00\x12\x30\n\x04read\x18\x05 \x01(\x0b\x32 .hongyan.chat.v1.MarkReadRequestH\x00\x12,\n\x04sync\x18\x06 \x01(\x0b\x32\x1c.hongyan.chat.v1.SyncRequestH\x00\x12+\n\x07\x61rrival\x18\x08 \x01(\x0b\x32\x18.hongyan.chat.v1.ArrivalH\x00\x12\x38\n\x08received\x18\t \x01(\x0b\x32$.hongyan.chat.v1.MarkReceivedRequestH\x00\x12\x30\n\x06typing\x18\n \x01(\x0b\x32\x1e.hongyan.chat.v1.TypingRequestH\x00\x12\x13\n\x0btraceparent\x18\x07 \x01(\tB\t\n\x07request\"\xa3\x01\n\x0bSyncRequest\x12\x36\n\x05heads\x18\x01 \x03(\x0b\x32\'.hongyan.chat.v1.SyncRequest.HeadsEntry\x12\x14\n\x0cuser_version\x18\x02 \x01(\x03\x12\x18\n\x10synced_at_micros\x18\x03 \x01(\x03\x1a,\n\nHeadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\";\n\x13MarkReceivedRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\"(\n\rTypingRequest\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\"\t\n\x07\x41rrival\"?\n\x0e\x41ttachResponse\x12-\n\ndeliveries\x18\x01 \x03(\x0b\x32\x19.hongyan.chat.v1.Delivery\"\xcb\x01\n\x08\x44\x65livery\x12\r\n\x05\x66rame\x18\x01 \x01(\x0c\x12\x18\n\x10\x61nswered_numbers\x18\x02 \x03(\x04\x12\x13\n\x0bmore_follow\x18\x03 \x01(\x08\x12\x10\n\x08user_ids\x18\x04 \x03(\t\x12\x19\n\x11\x65xcept_session_id\x18\x05 \x01(\t\x12)\n\x07urgency\x18\x06 \x01(\x0e\x32\x18.hongyan.chat.v1.Urgency\x12\x17\n\x0f\x63onversation_id\x18\x07 \x01(\t\x12\x10\n\x08last_seq\x18\x08 \x01(\x03*Y\n\x07Urgency\x12\x17\n\x13URGENCY_UNSPECIFIED\x10\x00\x12\x11\n\rURGENCY_FOCUS\x10\x01\x12\x10\n\x0cURGENCY_HEAD\x10\x02\x12\x10\n\x0cURGENCY_HINT\x10\x03\x32\x62\n\x0bLinkService\x12S\n\x06\x41ttach\x12\x1e.hongyan.chat.v1.AttachRequest\x1a\x1f.hongyan.chat.v1.AttachResponse\"\x04\xb0\xe1\x18\x03(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,20 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNCREQUEST_HEADSENTRY']._serialized_options = b'8\001'
   _globals['_LINKSERVICE'].methods_by_name['Attach']._loaded_options = None
   _globals['_LINKSERVICE'].methods_by_name['Attach']._serialized_options = b'\260\341\030\003'
+  _globals['_URGENCY']._serialized_start=1230
+  _globals['_URGENCY']._serialized_end=1319
   _globals['_ATTACHREQUEST']._serialized_start=148
   _globals['_ATTACHREQUEST']._serialized_end=279
   _globals['_DEVICEREQUEST']._serialized_start=282
-  _globals['_DEVICEREQUEST']._serialized_end=569
-  _globals['_SYNCREQUEST']._serialized_start=571
-  _globals['_SYNCREQUEST']._serialized_end=686
-  _globals['_SYNCREQUEST_HEADSENTRY']._serialized_start=642
-  _globals['_SYNCREQUEST_HEADSENTRY']._serialized_end=686
-  _globals['_ARRIVAL']._serialized_start=688
-  _globals['_ARRIVAL']._serialized_end=697
-  _globals['_ATTACHRESPONSE']._serialized_start=699
-  _globals['_ATTACHRESPONSE']._serialized_end=762
-  _globals['_DELIVERY']._serialized_start=764
-  _globals['_DELIVERY']._serialized_end=881
-  _globals['_LINKSERVICE']._serialized_start=883
-  _globals['_LINKSERVICE']._serialized_end=981
+  _globals['_DEVICEREQUEST']._serialized_end=677
+  _globals['_SYNCREQUEST']._serialized_start=680
+  _globals['_SYNCREQUEST']._serialized_end=843
+  _globals['_SYNCREQUEST_HEADSENTRY']._serialized_start=799
+  _globals['_SYNCREQUEST_HEADSENTRY']._serialized_end=843
+  _globals['_MARKRECEIVEDREQUEST']._serialized_start=845
+  _globals['_MARKRECEIVEDREQUEST']._serialized_end=904
+  _globals['_TYPINGREQUEST']._serialized_start=906
+  _globals['_TYPINGREQUEST']._serialized_end=946
+  _globals['_ARRIVAL']._serialized_start=948
+  _globals['_ARRIVAL']._serialized_end=957
+  _globals['_ATTACHRESPONSE']._serialized_start=959
+  _globals['_ATTACHRESPONSE']._serialized_end=1022
+  _globals['_DELIVERY']._serialized_start=1025
+  _globals['_DELIVERY']._serialized_end=1228
+  _globals['_LINKSERVICE']._serialized_start=1321
+  _globals['_LINKSERVICE']._serialized_end=1419
 # @@protoc_insertion_point(module_scope)

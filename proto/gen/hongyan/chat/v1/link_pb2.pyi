@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hongyan.chat.v1 import conversation_pb2 as _conversation_pb2
 from hongyan.chat.v1 import message_pb2 as _message_pb2
 import builtins as _builtins
@@ -19,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Urgency:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UrgencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Urgency.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    URGENCY_UNSPECIFIED: _Urgency.ValueType  # 0
+    """Handed out to every session of the users."""
+    URGENCY_FOCUS: _Urgency.ValueType  # 1
+    """Handed out to sessions that have the conversation in focus; others are told
+    of the head, at most once a second.
+    """
+    URGENCY_HEAD: _Urgency.ValueType  # 2
+    """Sessions are told of the head, at most once a second."""
+    URGENCY_HINT: _Urgency.ValueType  # 3
+    """Left out for a session for which something else waits."""
+
+class Urgency(_Urgency, metaclass=_UrgencyEnumTypeWrapper):
+    """How gate treats a push."""
+
+URGENCY_UNSPECIFIED: Urgency.ValueType  # 0
+"""Handed out to every session of the users."""
+URGENCY_FOCUS: Urgency.ValueType  # 1
+"""Handed out to sessions that have the conversation in focus; others are told
+of the head, at most once a second.
+"""
+URGENCY_HEAD: Urgency.ValueType  # 2
+"""Sessions are told of the head, at most once a second."""
+URGENCY_HINT: Urgency.ValueType  # 3
+"""Left out for a session for which something else waits."""
+Global___Urgency: _TypeAlias = Urgency  # noqa: Y015
 
 @_typing.final
 class AttachRequest(_message.Message):
@@ -75,6 +108,8 @@ class DeviceRequest(_message.Message):
     READ_FIELD_NUMBER: _builtins.int
     SYNC_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    TYPING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts up on each link; the answer names it."""
@@ -100,6 +135,14 @@ class DeviceRequest(_message.Message):
     def arrival(self) -> Global___Arrival:
         """Say when it is known here that the user has arrived."""
 
+    @_builtins.property
+    def received(self) -> Global___MarkReceivedRequest:
+        """Move the received cursor."""
+
+    @_builtins.property
+    def typing(self) -> Global___TypingRequest:
+        """Tell the other members that the user is writing."""
+
     def __init__(
         self,
         *,
@@ -110,13 +153,15 @@ class DeviceRequest(_message.Message):
         read: _conversation_pb2.MarkReadRequest | None = ...,
         sync: Global___SyncRequest | None = ...,
         arrival: Global___Arrival | None = ...,
+        received: Global___MarkReceivedRequest | None = ...,
+        typing: Global___TypingRequest | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "read", b"read", "request", b"request", "send", b"send", "sync", b"sync"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "read", b"read", "received", b"received", "request", b"request", "send", b"send", "sync", b"sync", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "number", b"number", "read", b"read", "request", b"request", "send", b"send", "session_id", b"session_id", "sync", b"sync", "traceparent", b"traceparent", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "number", b"number", "read", b"read", "received", b"received", "request", b"request", "send", b"send", "session_id", b"session_id", "sync", b"sync", "traceparent", b"traceparent", "typing", b"typing", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["send", "read", "sync", "arrival"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["send", "read", "sync", "arrival", "received", "typing"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -149,6 +194,12 @@ class SyncRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     HEADS_FIELD_NUMBER: _builtins.int
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    SYNCED_AT_MICROS_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The version of the user's changes up to which the device has all."""
+    synced_at_micros: _builtins.int
+    """When the device was caught up last, as the server said then; 0: never."""
     @_builtins.property
     def heads(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """conversation_id to the greatest seq of its unbroken run."""
@@ -157,14 +208,64 @@ class SyncRequest(_message.Message):
         self,
         *,
         heads: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        user_version: _builtins.int = ...,
+        synced_at_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "synced_at_micros", b"synced_at_micros", "user_version", b"user_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SyncRequest: _TypeAlias = SyncRequest  # noqa: Y015
+
+@_typing.final
+class MarkReceivedRequest(_message.Message):
+    """Moves the received cursor of the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    seq: _builtins.int
+    """Up to which message a device of the user has the log."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkReceivedRequest: _TypeAlias = MarkReceivedRequest  # noqa: Y015
+
+@_typing.final
+class TypingRequest(_message.Message):
+    """Says that the user is writing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TypingRequest: _TypeAlias = TypingRequest  # noqa: Y015
 
 @_typing.final
 class Arrival(_message.Message):
@@ -220,12 +321,21 @@ class Delivery(_message.Message):
     MORE_FOLLOW_FIELD_NUMBER: _builtins.int
     USER_IDS_FIELD_NUMBER: _builtins.int
     EXCEPT_SESSION_ID_FIELD_NUMBER: _builtins.int
+    URGENCY_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
     frame: _builtins.bytes
     """A serialized hongyan.gate.v1.ConnectResponse; the gate does not open it."""
     more_follow: _builtins.bool
     """Whether further answers to these requests follow."""
     except_session_id: _builtins.str
     """A push: the session that does not get it, since it gets the answer."""
+    urgency: Global___Urgency.ValueType
+    """A push: how gate treats it."""
+    conversation_id: _builtins.str
+    """With URGENCY_HEAD and URGENCY_FOCUS: the conversation."""
+    last_seq: _builtins.int
+    """With URGENCY_HEAD and URGENCY_FOCUS: the newest seq that is in the push."""
     @_builtins.property
     def answered_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """An answer: the requests that it answers, all of one session."""
@@ -242,10 +352,13 @@ class Delivery(_message.Message):
         more_follow: _builtins.bool = ...,
         user_ids: _abc.Iterable[_builtins.str] | None = ...,
         except_session_id: _builtins.str = ...,
+        urgency: Global___Urgency.ValueType = ...,
+        conversation_id: _builtins.str = ...,
+        last_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_numbers", b"answered_numbers", "except_session_id", b"except_session_id", "frame", b"frame", "more_follow", b"more_follow", "user_ids", b"user_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_numbers", b"answered_numbers", "conversation_id", b"conversation_id", "except_session_id", b"except_session_id", "frame", b"frame", "last_seq", b"last_seq", "more_follow", b"more_follow", "urgency", b"urgency", "user_ids", b"user_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

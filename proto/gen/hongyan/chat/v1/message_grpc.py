@@ -23,6 +23,14 @@ class MessageServiceBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def ListReaders(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.message_pb2.ListReadersRequest, hongyan.chat.v1.message_pb2.ListReadersResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def Hide(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.message_pb2.HideRequest, hongyan.chat.v1.message_pb2.HideResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def List(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.message_pb2.ListRequest, hongyan.chat.v1.message_pb2.ListResponse]') -> None:
         pass
 
@@ -33,6 +41,18 @@ class MessageServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.chat.v1.message_pb2.SendRequest,
                 hongyan.chat.v1.message_pb2.SendResponse,
+            ),
+            '/hongyan.chat.v1.MessageService/ListReaders': grpclib.const.Handler(
+                self.ListReaders,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.chat.v1.message_pb2.ListReadersRequest,
+                hongyan.chat.v1.message_pb2.ListReadersResponse,
+            ),
+            '/hongyan.chat.v1.MessageService/Hide': grpclib.const.Handler(
+                self.Hide,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.chat.v1.message_pb2.HideRequest,
+                hongyan.chat.v1.message_pb2.HideResponse,
             ),
             '/hongyan.chat.v1.MessageService/List': grpclib.const.Handler(
                 self.List,
@@ -51,6 +71,18 @@ class MessageServiceStub:
             '/hongyan.chat.v1.MessageService/Send',
             hongyan.chat.v1.message_pb2.SendRequest,
             hongyan.chat.v1.message_pb2.SendResponse,
+        )
+        self.ListReaders = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.chat.v1.MessageService/ListReaders',
+            hongyan.chat.v1.message_pb2.ListReadersRequest,
+            hongyan.chat.v1.message_pb2.ListReadersResponse,
+        )
+        self.Hide = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.chat.v1.MessageService/Hide',
+            hongyan.chat.v1.message_pb2.HideRequest,
+            hongyan.chat.v1.message_pb2.HideResponse,
         )
         self.List = grpclib.client.UnaryUnaryMethod(
             channel,

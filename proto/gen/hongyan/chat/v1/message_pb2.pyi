@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,9 +20,41 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RemovedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RemovedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RemovedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMOVED_REASON_UNSPECIFIED: _RemovedReason.ValueType  # 0
+    """Not said."""
+    REMOVED_REASON_RECALLED: _RemovedReason.ValueType  # 1
+    """Its sender took it back."""
+    REMOVED_REASON_EXPIRED: _RemovedReason.ValueType  # 2
+    """It was to disappear, and has."""
+    REMOVED_REASON_HIDDEN: _RemovedReason.ValueType  # 3
+    """The caller has deleted it for themself; others see it."""
+
+class RemovedReason(_RemovedReason, metaclass=_RemovedReasonEnumTypeWrapper):
+    """Why a message is gone."""
+
+REMOVED_REASON_UNSPECIFIED: RemovedReason.ValueType  # 0
+"""Not said."""
+REMOVED_REASON_RECALLED: RemovedReason.ValueType  # 1
+"""Its sender took it back."""
+REMOVED_REASON_EXPIRED: RemovedReason.ValueType  # 2
+"""It was to disappear, and has."""
+REMOVED_REASON_HIDDEN: RemovedReason.ValueType  # 3
+"""The caller has deleted it for themself; others see it."""
+Global___RemovedReason: _TypeAlias = RemovedReason  # noqa: Y015
+
 @_typing.final
 class Message(_message.Message):
-    """One entry of a conversation's log. It never changes."""
+    """One entry of a conversation's log, as it stands now. Its place never changes.
+    Entries that refer to an earlier one (recall, edit, reaction, pin) change how
+    that one is read back: who has it in a cache applies them in the order of
+    seq, who reads it anew gets it with all of them applied.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,6 +64,18 @@ class Message(_message.Message):
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    REACTION_FIELD_NUMBER: _builtins.int
+    PIN_FIELD_NUMBER: _builtins.int
+    TIMER_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    EDITED_AT_FIELD_NUMBER: _builtins.int
+    REACTIONS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation whose log it is in."""
     seq: _builtins.int
@@ -40,10 +85,58 @@ class Message(_message.Message):
     client_message_id: _builtins.str
     """Made by the sender's device before the first attempt."""
     text: _builtins.str
-    """Plain text."""
+    """Plain text, as edited last."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the server stored it; for showing, never for ordering."""
+
+    @_builtins.property
+    def recall(self) -> Global___Recall:
+        """The sender takes an earlier message back."""
+
+    @_builtins.property
+    def edit(self) -> Global___Edit:
+        """The sender gives an earlier message another text."""
+
+    @_builtins.property
+    def reaction(self) -> Global___Reaction:
+        """Somebody reacts to an earlier message."""
+
+    @_builtins.property
+    def pin(self) -> Global___Pin:
+        """Somebody pins an earlier message in the chat, or takes it down."""
+
+    @_builtins.property
+    def timer(self) -> Global___Timer:
+        """Somebody sets after how long messages disappear."""
+
+    @_builtins.property
+    def removed(self) -> Global___Removed:
+        """What was here is gone."""
+
+    @_builtins.property
+    def quote(self) -> Global___Quote:
+        """With a text: which earlier message it answers."""
+
+    @_builtins.property
+    def mentions(self) -> Global___Mentions:
+        """With a text: who is mentioned."""
+
+    @_builtins.property
+    def forwarded(self) -> Global___Forwarded:
+        """With a text: that it was written elsewhere."""
+
+    @_builtins.property
+    def edited_at(self) -> _timestamp_pb2.Timestamp:
+        """When the text was edited last; absent when it is as it was sent."""
+
+    @_builtins.property
+    def reactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reactions]:
+        """Who has reacted, and how: in the order in which each emoji came first."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When a disappearing message goes; absent when it stays."""
 
     def __init__(
         self,
@@ -54,16 +147,324 @@ class Message(_message.Message):
         client_message_id: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         text: _builtins.str = ...,
+        recall: Global___Recall | None = ...,
+        edit: Global___Edit | None = ...,
+        reaction: Global___Reaction | None = ...,
+        pin: Global___Pin | None = ...,
+        timer: Global___Timer | None = ...,
+        removed: Global___Removed | None = ...,
+        quote: Global___Quote | None = ...,
+        mentions: Global___Mentions | None = ...,
+        forwarded: Global___Forwarded | None = ...,
+        edited_at: _timestamp_pb2.Timestamp | None = ...,
+        reactions: _abc.Iterable[Global___Reactions] | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "created_at", b"created_at", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "removed", b"removed", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "created_at", b"created_at", "sender_id", b"sender_id", "seq", b"seq", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "reactions", b"reactions", "recall", b"recall", "removed", b"removed", "sender_id", b"sender_id", "seq", b"seq", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "recall", "edit", "reaction", "pin", "timer", "removed"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Recall(_message.Message):
+    """Takes an earlier message of the same sender back. The message reads back as
+    removed, for everybody; that it was there stays.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message: a text that is not older than the server allows, two minutes
+    by default.
+    """
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recall: _TypeAlias = Recall  # noqa: Y015
+
+@_typing.final
+class Edit(_message.Message):
+    """Gives an earlier message of the same sender another text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message: a text that is not older than the server allows, a day by
+    default.
+    """
+    text: _builtins.str
+    """The new text. Empty in an entry that a later edit or a recall has
+    overtaken: it changes nothing.
+    """
+    @_builtins.property
+    def mentions(self) -> Global___Mentions:
+        """Who is mentioned in the new text."""
+
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        text: _builtins.str = ...,
+        mentions: Global___Mentions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mentions", b"mentions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mentions", b"mentions", "seq", b"seq", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Edit: _TypeAlias = Edit  # noqa: Y015
+
+@_typing.final
+class Reaction(_message.Message):
+    """Reacts to an earlier message, or takes a reaction back. Doing either twice
+    changes nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    EMOJI_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message: a text."""
+    emoji: _builtins.str
+    """The reaction: one emoji, or a few characters."""
+    removed: _builtins.bool
+    """Whether it is taken back."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        emoji: _builtins.str = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emoji", b"emoji", "removed", b"removed", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reaction: _TypeAlias = Reaction  # noqa: Y015
+
+@_typing.final
+class Pin(_message.Message):
+    """Pins an earlier message in the chat, for all members, or takes it down."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message: a text."""
+    removed: _builtins.bool
+    """Whether it is taken down."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        removed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["removed", b"removed", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pin: _TypeAlias = Pin  # noqa: Y015
+
+@_typing.final
+class Timer(_message.Message):
+    """Sets after how long messages that are sent from now on disappear."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECONDS_FIELD_NUMBER: _builtins.int
+    seconds: _builtins.int
+    """In seconds: 5 to a year; 0: they stay."""
+    def __init__(
+        self,
+        *,
+        seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Timer: _TypeAlias = Timer  # noqa: Y015
+
+@_typing.final
+class Removed(_message.Message):
+    """Stands where something was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: Global___RemovedReason.ValueType
+    """Why it is gone."""
+    def __init__(
+        self,
+        *,
+        reason: Global___RemovedReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Removed: _TypeAlias = Removed  # noqa: Y015
+
+@_typing.final
+class Quote(_message.Message):
+    """Which message a text answers. The text of that one is read from the log:
+    when it is taken back, quotes do not keep it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQ_FIELD_NUMBER: _builtins.int
+    SENDER_ID_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """The message, of the same conversation."""
+    sender_id: _builtins.str
+    """Who wrote it. Set by the server."""
+    def __init__(
+        self,
+        *,
+        seq: _builtins.int = ...,
+        sender_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sender_id", b"sender_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quote: _TypeAlias = Quote  # noqa: Y015
+
+@_typing.final
+class Mentions(_message.Message):
+    """Who is mentioned in a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    EVERYBODY_FIELD_NUMBER: _builtins.int
+    everybody: _builtins.bool
+    """Whether all members are."""
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Members of the conversation."""
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        everybody: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everybody", b"everybody", "user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Mentions: _TypeAlias = Mentions  # noqa: Y015
+
+@_typing.final
+class Forwarded(_message.Message):
+    """Says that a text was written elsewhere. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_ID_FIELD_NUMBER: _builtins.int
+    sender_id: _builtins.str
+    """Who wrote it first."""
+    def __init__(
+        self,
+        *,
+        sender_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sender_id", b"sender_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forwarded: _TypeAlias = Forwarded  # noqa: Y015
+
+@_typing.final
+class Reactions(_message.Message):
+    """Who has reacted with one emoji."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMOJI_FIELD_NUMBER: _builtins.int
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    emoji: _builtins.str
+    """The emoji."""
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The users, in the order in which they did."""
+
+    def __init__(
+        self,
+        *,
+        emoji: _builtins.str = ...,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["emoji", b"emoji", "user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reactions: _TypeAlias = Reactions  # noqa: Y015
+
+@_typing.final
+class Forward(_message.Message):
+    """Names a message to copy into another conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation in which it is, of which the caller must be a member."""
+    seq: _builtins.int
+    """The message: a text that has not disappeared and will not."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forward: _TypeAlias = Forward  # noqa: Y015
 
 @_typing.final
 class SendRequest(_message.Message):
@@ -74,6 +475,14 @@ class SendRequest(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     CLIENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
+    EDIT_FIELD_NUMBER: _builtins.int
+    REACTION_FIELD_NUMBER: _builtins.int
+    PIN_FIELD_NUMBER: _builtins.int
+    TIMER_FIELD_NUMBER: _builtins.int
+    FORWARD_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation, of which the caller must be a member."""
     client_message_id: _builtins.str
@@ -82,18 +491,58 @@ class SendRequest(_message.Message):
     """
     text: _builtins.str
     """Plain text, 1 byte to 16 KiB of UTF-8."""
+    @_builtins.property
+    def recall(self) -> Global___Recall:
+        """Takes an own message back."""
+
+    @_builtins.property
+    def edit(self) -> Global___Edit:
+        """Gives an own message another text."""
+
+    @_builtins.property
+    def reaction(self) -> Global___Reaction:
+        """Reacts to a message."""
+
+    @_builtins.property
+    def pin(self) -> Global___Pin:
+        """Pins a message in the chat."""
+
+    @_builtins.property
+    def timer(self) -> Global___Timer:
+        """Sets after how long messages disappear."""
+
+    @_builtins.property
+    def forward(self) -> Global___Forward:
+        """Copies the text of a message that the caller can read."""
+
+    @_builtins.property
+    def quote(self) -> Global___Quote:
+        """With text: which message it answers; its sender_id is not read."""
+
+    @_builtins.property
+    def mentions(self) -> Global___Mentions:
+        """With text: who is mentioned."""
+
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
         client_message_id: _builtins.str = ...,
         text: _builtins.str = ...,
+        recall: Global___Recall | None = ...,
+        edit: Global___Edit | None = ...,
+        reaction: Global___Reaction | None = ...,
+        pin: Global___Pin | None = ...,
+        timer: Global___Timer | None = ...,
+        forward: Global___Forward | None = ...,
+        quote: Global___Quote | None = ...,
+        mentions: Global___Mentions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "recall", "edit", "reaction", "pin", "timer", "forward"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -172,8 +621,13 @@ class ListResponse(_message.Message):
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     LAST_SEQ_FIELD_NUMBER: _builtins.int
+    FIRST_SEQ_FIELD_NUMBER: _builtins.int
     last_seq: _builtins.int
     """The newest seq of the conversation, so that a reader knows what is left."""
+    first_seq: _builtins.int
+    """The first seq that the caller can read: greater than 1 when the caller
+    has cleared the chat.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Oldest first."""
@@ -183,11 +637,124 @@ class ListResponse(_message.Message):
         *,
         messages: _abc.Iterable[Global___Message] | None = ...,
         last_seq: _builtins.int = ...,
+        first_seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_seq", b"last_seq", "messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_seq", b"first_seq", "last_seq", b"last_seq", "messages", b"messages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListResponse: _TypeAlias = ListResponse  # noqa: Y015
+
+@_typing.final
+class ListReadersRequest(_message.Message):
+    """Asks who has received and read a message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation, of which the caller must be a member."""
+    seq: _builtins.int
+    """The message."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReadersRequest: _TypeAlias = ListReadersRequest  # noqa: Y015
+
+@_typing.final
+class ListReadersResponse(_message.Message):
+    """Who has received and read a message. Its sender is not named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READ_USER_IDS_FIELD_NUMBER: _builtins.int
+    RECEIVED_USER_IDS_FIELD_NUMBER: _builtins.int
+    WAITING_USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def read_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who has read it."""
+
+    @_builtins.property
+    def received_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """On whose devices it has arrived, but who has not read it."""
+
+    @_builtins.property
+    def waiting_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whom it has not reached."""
+
+    def __init__(
+        self,
+        *,
+        read_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        received_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        waiting_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["read_user_ids", b"read_user_ids", "received_user_ids", b"received_user_ids", "waiting_user_ids", b"waiting_user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReadersResponse: _TypeAlias = ListReadersResponse  # noqa: Y015
+
+@_typing.final
+class HideRequest(_message.Message):
+    """Asks to delete messages for the caller alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQS_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation, of which the caller must be a member."""
+    @_builtins.property
+    def seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """1 to 100 messages. One that is hidden already stays so."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seqs: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seqs", b"seqs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HideRequest: _TypeAlias = HideRequest  # noqa: Y015
+
+@_typing.final
+class HideResponse(_message.Message):
+    """They are hidden."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The caller's user version now."""
+    def __init__(
+        self,
+        *,
+        user_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_version", b"user_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HideResponse: _TypeAlias = HideResponse  # noqa: Y015

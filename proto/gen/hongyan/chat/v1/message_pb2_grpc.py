@@ -40,6 +40,16 @@ class MessageServiceStub:
                 request_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.SendRequest.SerializeToString,
                 response_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.SendResponse.FromString,
                 _registered_method=True)
+        self.ListReaders = channel.unary_unary(
+                '/hongyan.chat.v1.MessageService/ListReaders',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersResponse.FromString,
+                _registered_method=True)
+        self.Hide = channel.unary_unary(
+                '/hongyan.chat.v1.MessageService/Hide',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.HideRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.HideResponse.FromString,
+                _registered_method=True)
         self.List = channel.unary_unary(
                 '/hongyan.chat.v1.MessageService/List',
                 request_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.ListRequest.SerializeToString,
@@ -61,6 +71,20 @@ class MessageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReaders(self, request, context):
+        """Says who has received and who has read a message, for its read list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Hide(self, request, context):
+        """Deletes messages for the caller alone, on all of the caller's devices.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def List(self, request, context):
         """Reads the log: with after_seq upwards, with before_seq the page that ends
         just before it, with neither the newest page. Always oldest first.
@@ -76,6 +100,16 @@ def add_MessageServiceServicer_to_server(servicer, server):
                     servicer.Send,
                     request_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.SendRequest.FromString,
                     response_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.SendResponse.SerializeToString,
+            ),
+            'ListReaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReaders,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersResponse.SerializeToString,
+            ),
+            'Hide': grpc.unary_unary_rpc_method_handler(
+                    servicer.Hide,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_message__pb2.HideRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_message__pb2.HideResponse.SerializeToString,
             ),
             'List': grpc.unary_unary_rpc_method_handler(
                     servicer.List,
@@ -111,6 +145,60 @@ class MessageService:
             '/hongyan.chat.v1.MessageService/Send',
             hongyan_dot_chat_dot_v1_dot_message__pb2.SendRequest.SerializeToString,
             hongyan_dot_chat_dot_v1_dot_message__pb2.SendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.chat.v1.MessageService/ListReaders',
+            hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_message__pb2.ListReadersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Hide(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.chat.v1.MessageService/Hide',
+            hongyan_dot_chat_dot_v1_dot_message__pb2.HideRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_message__pb2.HideResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class MessageServiceStub:
     by the same sender in the same conversation returns the first message;
     with other content it is ALREADY_EXISTS.
     """
+    ListReaders: _grpc.UnaryUnaryMultiCallable[_message_pb2.ListReadersRequest, _message_pb2.ListReadersResponse]
+    """Says who has received and who has read a message, for its read list."""
+    Hide: _grpc.UnaryUnaryMultiCallable[_message_pb2.HideRequest, _message_pb2.HideResponse]
+    """Deletes messages for the caller alone, on all of the caller's devices."""
     List: _grpc.UnaryUnaryMultiCallable[_message_pb2.ListRequest, _message_pb2.ListResponse]
     """Reads the log: with after_seq upwards, with before_seq the page that ends
     just before it, with neither the newest page. Always oldest first.
@@ -55,6 +59,10 @@ class MessageServiceAsyncStub(MessageServiceStub):
     by the same sender in the same conversation returns the first message;
     with other content it is ALREADY_EXISTS.
     """
+    ListReaders: _aio.UnaryUnaryMultiCallable[_message_pb2.ListReadersRequest, _message_pb2.ListReadersResponse]  # type: ignore[assignment]
+    """Says who has received and who has read a message, for its read list."""
+    Hide: _aio.UnaryUnaryMultiCallable[_message_pb2.HideRequest, _message_pb2.HideResponse]  # type: ignore[assignment]
+    """Deletes messages for the caller alone, on all of the caller's devices."""
     List: _aio.UnaryUnaryMultiCallable[_message_pb2.ListRequest, _message_pb2.ListResponse]  # type: ignore[assignment]
     """Reads the log: with after_seq upwards, with before_seq the page that ends
     just before it, with neither the newest page. Always oldest first.
@@ -74,6 +82,22 @@ class MessageServiceServicer(metaclass=_abc_1.ABCMeta):
         by the same sender in the same conversation returns the first message;
         with other content it is ALREADY_EXISTS.
         """
+
+    @_abc_1.abstractmethod
+    def ListReaders(
+        self,
+        request: _message_pb2.ListReadersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_message_pb2.ListReadersResponse, _abc.Awaitable[_message_pb2.ListReadersResponse]]:
+        """Says who has received and who has read a message, for its read list."""
+
+    @_abc_1.abstractmethod
+    def Hide(
+        self,
+        request: _message_pb2.HideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_message_pb2.HideResponse, _abc.Awaitable[_message_pb2.HideResponse]]:
+        """Deletes messages for the caller alone, on all of the caller's devices."""
 
     @_abc_1.abstractmethod
     def List(

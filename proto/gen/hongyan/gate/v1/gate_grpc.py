@@ -14,6 +14,7 @@ import google.protobuf.duration_pb2
 import hongyan.chat.v1.conversation_pb2
 import hongyan.chat.v1.message_pb2
 import hongyan.options.v1.access_pb2
+import hongyan.status.v1.presence_pb2
 import hongyan.gate.v1.gate_pb2
 
 

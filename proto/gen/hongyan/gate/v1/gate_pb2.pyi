@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from hongyan.chat.v1 import conversation_pb2 as _conversation_pb2
 from hongyan.chat.v1 import message_pb2 as _message_pb2
+from hongyan.status.v1 import presence_pb2 as _presence_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -98,6 +99,10 @@ class ClientEvent(_message.Message):
     SYNC_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     BYE_FIELD_NUMBER: _builtins.int
+    RECEIVED_FIELD_NUMBER: _builtins.int
+    TYPING_FIELD_NUMBER: _builtins.int
+    WATCH_FIELD_NUMBER: _builtins.int
+    FOCUS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """Opens the session; first, and only once."""
@@ -122,6 +127,26 @@ class ClientEvent(_message.Message):
     def bye(self) -> Global___Bye:
         """Says good-bye, so that the server does not take the end for a loss."""
 
+    @_builtins.property
+    def received(self) -> Global___Received:
+        """Moves the received cursor forward; not answered."""
+
+    @_builtins.property
+    def typing(self) -> Global___Typing:
+        """Tells the other members that the user is writing; not answered. More
+        than one in two seconds for a conversation is dropped.
+        """
+
+    @_builtins.property
+    def watch(self) -> Global___Watch:
+        """Says whose presence the device shows; answered with Presences, now and
+        at each change.
+        """
+
+    @_builtins.property
+    def focus(self) -> Global___Focus:
+        """Says which conversation the device shows; not answered."""
+
     def __init__(
         self,
         *,
@@ -131,16 +156,117 @@ class ClientEvent(_message.Message):
         sync: Global___Sync | None = ...,
         ping: Global___Ping | None = ...,
         bye: Global___Bye | None = ...,
+        received: Global___Received | None = ...,
+        typing: Global___Typing | None = ...,
+        watch: Global___Watch | None = ...,
+        focus: Global___Focus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bye", b"bye", "event", b"event", "hello", b"hello", "ping", b"ping", "read", b"read", "send", b"send", "sync", b"sync"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bye", b"bye", "event", b"event", "focus", b"focus", "hello", b"hello", "ping", b"ping", "read", b"read", "received", b"received", "send", b"send", "sync", b"sync", "typing", b"typing", "watch", b"watch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bye", b"bye", "event", b"event", "hello", b"hello", "ping", b"ping", "read", b"read", "send", b"send", "sync", b"sync"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bye", b"bye", "event", b"event", "focus", b"focus", "hello", b"hello", "ping", b"ping", "read", b"read", "received", b"received", "send", b"send", "sync", b"sync", "typing", b"typing", "watch", b"watch"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["hello", "send", "read", "sync", "ping", "bye"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["hello", "send", "read", "sync", "ping", "bye", "received", "typing", "watch", "focus"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___ClientEvent: _TypeAlias = ClientEvent  # noqa: Y015
+
+@_typing.final
+class Received(_message.Message):
+    """Moves the received cursor: a device has the log up to there, without holes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    seq: _builtins.int
+    """Up to which message."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "seq", b"seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Received: _TypeAlias = Received  # noqa: Y015
+
+@_typing.final
+class Typing(_message.Message):
+    """The user is writing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Typing: _TypeAlias = Typing  # noqa: Y015
+
+@_typing.final
+class Watch(_message.Message):
+    """Whose presence the device shows: instead of whom it named before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 200 users."""
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Watch: _TypeAlias = Watch  # noqa: Y015
+
+@_typing.final
+class Focus(_message.Message):
+    """Which conversation the device shows: instead of the one that it named before.
+    Messages of a large group come at once to who shows it, and to others as a
+    HeadMoved.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation; empty: none."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Focus: _TypeAlias = Focus  # noqa: Y015
 
 @_typing.final
 class Hello(_message.Message):
@@ -173,6 +299,16 @@ class Sync(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADS_FIELD_NUMBER: _builtins.int
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    SYNCED_AT_MICROS_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The version of the user's changes up to which the device has all; 0 for a
+    device that has nothing.
+    """
+    synced_at_micros: _builtins.int
+    """What the last CaughtUp said; 0 for a device that has nothing. Cursors that
+    moved since come with the difference.
+    """
     @_builtins.property
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___Head]:
         """The heads of the conversations that the device knows. A conversation that
@@ -183,10 +319,12 @@ class Sync(_message.Message):
         self,
         *,
         heads: _abc.Iterable[Global___Head] | None = ...,
+        user_version: _builtins.int = ...,
+        synced_at_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "synced_at_micros", b"synced_at_micros", "user_version", b"user_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -300,6 +438,11 @@ class ServerEvent(_message.Message):
     GO_AWAY_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
     FRAME_REFUSED_FIELD_NUMBER: _builtins.int
+    RECEIVED_MOVED_FIELD_NUMBER: _builtins.int
+    TYPING_STARTED_FIELD_NUMBER: _builtins.int
+    PRESENCES_FIELD_NUMBER: _builtins.int
+    USER_CHANGE_FIELD_NUMBER: _builtins.int
+    HEAD_MOVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """The session is open; comes first."""
@@ -348,6 +491,26 @@ class ServerEvent(_message.Message):
         unreadable frame was done; the sound events of a frame were done.
         """
 
+    @_builtins.property
+    def received_moved(self) -> Global___ReceivedMoved:
+        """A member's received cursor moved."""
+
+    @_builtins.property
+    def typing_started(self) -> Global___TypingStarted:
+        """A member is writing: for some seconds, unless a message comes."""
+
+    @_builtins.property
+    def presences(self) -> Global___Presences:
+        """The presence of users that the device watches."""
+
+    @_builtins.property
+    def user_change(self) -> _conversation_pb2.UserChange:
+        """Another device of the user has changed something."""
+
+    @_builtins.property
+    def head_moved(self) -> Global___HeadMoved:
+        """Something was stored in a large group that the device does not show."""
+
     def __init__(
         self,
         *,
@@ -362,12 +525,17 @@ class ServerEvent(_message.Message):
         go_away: Global___GoAway | None = ...,
         pong: Global___Pong | None = ...,
         frame_refused: Global___FrameRefused | None = ...,
+        received_moved: Global___ReceivedMoved | None = ...,
+        typing_started: Global___TypingStarted | None = ...,
+        presences: Global___Presences | None = ...,
+        user_change: _conversation_pb2.UserChange | None = ...,
+        head_moved: Global___HeadMoved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "difference", b"difference", "event", b"event", "frame_refused", b"frame_refused", "go_away", b"go_away", "message", b"message", "need_sync", b"need_sync", "pong", b"pong", "read_moved", b"read_moved", "send_ack", b"send_ack", "send_refused", b"send_refused", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "difference", b"difference", "event", b"event", "frame_refused", b"frame_refused", "go_away", b"go_away", "head_moved", b"head_moved", "message", b"message", "need_sync", b"need_sync", "pong", b"pong", "presences", b"presences", "read_moved", b"read_moved", "received_moved", b"received_moved", "send_ack", b"send_ack", "send_refused", b"send_refused", "typing_started", b"typing_started", "user_change", b"user_change", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "difference", b"difference", "event", b"event", "frame_refused", b"frame_refused", "go_away", b"go_away", "message", b"message", "need_sync", b"need_sync", "pong", b"pong", "read_moved", b"read_moved", "send_ack", b"send_ack", "send_refused", b"send_refused", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "difference", b"difference", "event", b"event", "frame_refused", b"frame_refused", "go_away", b"go_away", "head_moved", b"head_moved", "message", b"message", "need_sync", b"need_sync", "pong", b"pong", "presences", b"presences", "read_moved", b"read_moved", "received_moved", b"received_moved", "send_ack", b"send_ack", "send_refused", b"send_refused", "typing_started", b"typing_started", "user_change", b"user_change", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["welcome", "send_ack", "send_refused", "message", "difference", "caught_up", "need_sync", "read_moved", "go_away", "pong", "frame_refused"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["welcome", "send_ack", "send_refused", "message", "difference", "caught_up", "need_sync", "read_moved", "go_away", "pong", "frame_refused", "received_moved", "typing_started", "presences", "user_change", "head_moved"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -514,18 +682,32 @@ class Difference(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CONVERSATIONS_FIELD_NUMBER: _builtins.int
+    USER_CHANGES_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    reset: _builtins.bool
+    """Set in the first part when the device is too old for its changes to be
+    told: it forgets what it has, and sends Sync with nothing in it.
+    """
     @_builtins.property
     def conversations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConversationDifference]:
         """Some conversations and what they have that the device lacks."""
+
+    @_builtins.property
+    def user_changes(self) -> _containers.RepeatedCompositeFieldContainer[_conversation_pb2.UserChange]:
+        """What other devices of the user have changed, in the order of versions; in
+        the first parts.
+        """
 
     def __init__(
         self,
         *,
         conversations: _abc.Iterable[Global___ConversationDifference] | None = ...,
+        user_changes: _abc.Iterable[_conversation_pb2.UserChange] | None = ...,
+        reset: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversations", b"conversations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversations", b"conversations", "reset", b"reset", "user_changes", b"user_changes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -576,12 +758,21 @@ class CaughtUp(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    USER_VERSION_FIELD_NUMBER: _builtins.int
+    SYNCED_AT_MICROS_FIELD_NUMBER: _builtins.int
+    user_version: _builtins.int
+    """The version of the user's changes up to which the device has all now."""
+    synced_at_micros: _builtins.int
+    """What the device says in its next Sync."""
     def __init__(
         self,
+        *,
+        user_version: _builtins.int = ...,
+        synced_at_micros: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["synced_at_micros", b"synced_at_micros", "user_version", b"user_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -633,6 +824,112 @@ class ReadMoved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadMoved: _TypeAlias = ReadMoved  # noqa: Y015
+
+@_typing.final
+class ReceivedMoved(_message.Message):
+    """A received cursor moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    RECEIVED_SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    user_id: _builtins.str
+    """The member whose cursor it is."""
+    received_seq: _builtins.int
+    """Where it is now."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        received_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "received_seq", b"received_seq", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceivedMoved: _TypeAlias = ReceivedMoved  # noqa: Y015
+
+@_typing.final
+class TypingStarted(_message.Message):
+    """A member is writing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    user_id: _builtins.str
+    """The member."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TypingStarted: _TypeAlias = TypingStarted  # noqa: Y015
+
+@_typing.final
+class Presences(_message.Message):
+    """Presences of watched users: those that have changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESENCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def presences(self) -> _containers.RepeatedCompositeFieldContainer[_presence_pb2.Presence]:
+        """One for each user."""
+
+    def __init__(
+        self,
+        *,
+        presences: _abc.Iterable[_presence_pb2.Presence] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["presences", b"presences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Presences: _TypeAlias = Presences  # noqa: Y015
+
+@_typing.final
+class HeadMoved(_message.Message):
+    """The head of a conversation moved: its messages are listed when it is shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    LAST_SEQ_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    last_seq: _builtins.int
+    """The newest seq now."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        last_seq: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "last_seq", b"last_seq"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeadMoved: _TypeAlias = HeadMoved  # noqa: Y015
 
 @_typing.final
 class GoAway(_message.Message):
