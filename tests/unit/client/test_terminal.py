@@ -20,7 +20,7 @@ from tests.unit.client.peer import CHAT, YOU, Peer
 def peer() -> Iterator[Peer]:
     """A peer on its own loop: each command runs a loop of its own."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     it = Peer()
     asyncio.run_coroutine_threadsafe(it.start(), loop).result(5)
