@@ -3,37 +3,43 @@
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import prometheus_client as metrics
 import structlog
 from opentelemetry import propagate, trace
-from prometheus_client import Counter, Gauge, Histogram
 
-from services.chat.rules import Message, not_a_member
+from services.chat.changes import Author, Changes, ChangeStore, Detail, Made, SetTimer
+from services.chat.model import SHOWN, TEXT, TEXTS, Message
+from services.chat.rules import not_a_member
 from services.common.database import Duplicate, LostRace
 from services.common.errors import AlreadyExists, AppError, Exhausted, Unavailable
 
 ATTEMPTS = 4
 CACHED_MEMBERS = 100_000
 
-STORED = Counter("hongyan_chat_messages_stored", "Messages committed.")
-RETRIES = Counter("hongyan_chat_messages_repeated", "Sends answered with a message stored before.")
-REFUSED = Counter("hongyan_chat_messages_refused", "Sends refused.", ["reason"])
-BATCH = Histogram(
+STORED = metrics.Counter("hongyan_chat_messages_stored", "Messages committed.")
+RETRIES = metrics.Counter(
+    "hongyan_chat_messages_repeated", "Sends answered with a message stored before."
+)
+REFUSED = metrics.Counter("hongyan_chat_messages_refused", "Sends refused.", ["reason"])
+BATCH = metrics.Histogram(
     "hongyan_chat_commit_messages",
     "Messages in one transaction.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
-SECONDS = Histogram(
+SECONDS = metrics.Histogram(
     "hongyan_chat_commit_seconds",
     "How long one transaction took.",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-WAITING = Gauge("hongyan_chat_commit_queue_messages", "Messages that wait for a transaction.")
+WAITING = metrics.Gauge(
+    "hongyan_chat_commit_queue_messages", "Messages that wait for a transaction."
+)
 
 log = structlog.get_logger()
 
@@ -42,13 +48,18 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """What a user wants to append. `traceparent` is empty when nobody traces it."""
+    """What a user wants to append.
+
+    `body` is what the sender sent, by which a retry is known. For plain text it is what is
+    stored; for everything else `detail` says what to do. `traceparent` is empty when nobody
+    traces it.
+    """
 
     conversation_id: str
     sender_id: str
     client_message_id: str
-    kind: int
     body: bytes
+    detail: Detail | None = None
     traceparent: str = ""
 
 
@@ -66,6 +77,38 @@ class Locked:
 
     last_seq: int
     member_version: int
+    shown_seq: int
+    disappear_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The users of a conversation, and those of them that have a push registration."""
+
+    users: tuple[str, ...]
+    notified: frozenset[str] = frozenset()
+
+
+NOBODY = Audience(())
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Where a conversation's log and what a list shows of it end after a commit."""
+
+    last_seq: int
+    shown_seq: int
+    moved: bool
+    """Whether something was shown, so that it moves to the top of lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Texts of one conversation that one commit stored, for those who are notified."""
+
+    conversation_id: str
+    from_seq: int
+    to_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +119,14 @@ class Row:
     content_hash: bytes
 
 
-class Log(Protocol):
+class Log(ChangeStore, Protocol):
     """The storage that appending needs, inside one transaction."""
 
     async def lock(self, ids: Sequence[str]) -> dict[str, Locked]: ...
-    async def member_ids(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]: ...
+    async def audiences(self, ids: Sequence[str]) -> dict[str, Audience]: ...
     async def find_sent(self, keys: Collection[Key]) -> dict[Key, Sent]: ...
-    async def append(self, rows: Sequence[Row], heads: Mapping[str, int], now: int) -> None: ...
+    async def append(self, rows: Sequence[Row], heads: Mapping[str, Heads], now: int) -> None: ...
+    async def notify(self, news: Sequence[News], now: int) -> None: ...
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Log]]
@@ -114,31 +158,42 @@ class Committer:
         now: Callable[[], int],
         on_commit: Callable[[list[Entry]], None],
         *,
+        changes: Changes,
         size: int,
         capacity: int,
+        hot: int,
         crash: Callable[[str], None] = lambda point: None,
     ) -> None:
         self._begin = begin
         self._now = now
         self._on_commit = on_commit
+        self._changes = changes
         self._size = size
         self._capacity = capacity
+        self._hot = hot
+        self._crowd: Counter[str] = Counter()
         self._crash = crash
         self._waiting: deque[tuple[Send, Any]] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         # Members change with the version in the row that every commit locks and reads.
-        self._members: OrderedDict[str, tuple[int, tuple[str, ...]]] = OrderedDict()
+        self._audiences: OrderedDict[str, tuple[int, Audience]] = OrderedDict()
         self._tracer = trace.get_tracer("hongyan.chat")
 
     def submit(self, send: Send, origin: Any) -> None:
         """Queues a send; its outcome comes to `on_commit` with `origin`.
 
-        Raises Exhausted when too many wait already.
+        Raises Exhausted when too many wait already, or too many of the same conversation: one
+        that is hot does not slow the others.
         """
         if len(self._waiting) >= self._capacity:
             raise Exhausted("CHAT_BUSY", "too many messages wait to be stored", retry_seconds=1)
+        if self._crowd[send.conversation_id] >= self._hot:
+            raise Exhausted(
+                "CONVERSATION_BUSY", "too many messages of it wait to be stored", retry_seconds=0.5
+            )
+        self._crowd[send.conversation_id] += 1
         self._waiting.append((send, origin))
         self._idle.clear()
         self._wake.set()
@@ -154,6 +209,10 @@ class Committer:
             while self._waiting:
                 take = min(self._size, len(self._waiting))
                 batch = [self._waiting.popleft() for _ in range(take)]
+                for send, _ in batch:
+                    self._crowd[send.conversation_id] -= 1
+                if not self._waiting:
+                    self._crowd.clear()
                 WAITING.set(len(self._waiting))
                 await self._process(batch)
             self._wake.clear()
@@ -203,60 +262,78 @@ class Committer:
         ids = sorted({send.conversation_id for send, _ in batch})
         async with self._begin() as store:
             locked = await store.lock(ids)
-            members = await self._member_ids(store, locked)
-            sent: dict[Key, Sent] = {}
-            if look_first:
-                sent = await store.find_sent({_key(send) for send, _ in batch})
-            heads = {id: row.last_seq for id, row in locked.items()}
-            now = self._now()
-            rows: list[Row] = []
-            entries: list[Entry] = []
-            for send, origin in batch:
-                users = members.get(send.conversation_id, ())
-                if send.sender_id not in users:
-                    REFUSED.labels("NOT_A_MEMBER").inc()
-                    entries.append(Entry(send, origin, not_a_member()))
-                    continue
-                key, content_hash = _key(send), _content_hash(send)
-                if before := sent.get(key):
-                    entries.append(Entry(send, origin, _again(before, content_hash)))
-                    continue
-                heads[send.conversation_id] += 1
-                message = Message(
-                    send.conversation_id,
-                    heads[send.conversation_id],
-                    send.sender_id,
-                    send.client_message_id,
-                    send.kind,
-                    send.body,
-                    now,
-                )
-                sent[key] = Sent(message, content_hash)
-                rows.append(Row(message, content_hash))
-                entries.append(Entry(send, origin, message, users))
-            if rows:
-                changed = {row.message.conversation_id for row in rows}
-                await store.append(rows, {id: heads[id] for id in changed}, now)
+            group = _Group(locked, await self._find_audiences(store, locked), self._now())
+            # An entry that changes others is looked for in any case: what it did once is not
+            # to be judged again.
+            keys = {_key(send) for send, _ in batch if look_first or send.detail}
+            sent = await store.find_sent(keys) if keys else {}
+            entries = [await self._enter(store, group, sent, send, at) for send, at in batch]
+            if group.rows:
+                await store.append(group.rows, group.heads(), group.now)
+            if group.news:
+                await store.notify(group.told(), group.now)
             self._crash("before_commit")
         self._crash("after_commit")
-        return entries, len(rows)
+        return entries, len(group.rows)
 
-    async def _member_ids(
+    async def _enter(
+        self, store: Log, group: "_Group", sent: dict[Key, Sent], send: Send, origin: Any
+    ) -> Entry:
+        """Finds one send its place in the group, or says why it has none."""
+        users = group.audiences.get(send.conversation_id, NOBODY).users
+        if send.sender_id not in users:
+            REFUSED.labels("NOT_A_MEMBER").inc()
+            return Entry(send, origin, not_a_member())
+        key, content_hash = _key(send), _content_hash(send)
+        if before := sent.get(key):
+            return Entry(send, origin, _again(before, content_hash))
+        seq = group.last_seq[send.conversation_id] + 1
+        if send.detail is None:
+            made = Made(TEXT, send.body)
+        else:
+            author = Author(send.conversation_id, send.sender_id, seq, users, group.now)
+            try:
+                made = await self._changes.make(store, author, send.detail)
+            except AppError as error:  # of the rules: the database's own come at the end
+                REFUSED.labels(error.reason).inc()
+                return Entry(send, origin, error)
+            if isinstance(send.detail, SetTimer):
+                group.timers[send.conversation_id] = send.detail.seconds
+        message = Message(
+            send.conversation_id,
+            seq,
+            send.sender_id,
+            send.client_message_id,
+            made.kind,
+            made.body,
+            group.now,
+            expires_at=made.expires_at or group.expires_at(send.conversation_id, made.kind),
+        )
+        sent[key] = Sent(message, content_hash)
+        group.add(Row(message, content_hash))
+        return Entry(send, origin, message, users)
+
+    async def _find_audiences(
         self, store: Log, locked: Mapping[str, Locked]
-    ) -> dict[str, tuple[str, ...]]:
-        known: dict[str, tuple[str, ...]] = {}
+    ) -> dict[str, Audience]:
+        known: dict[str, Audience] = {}
         for id, row in locked.items():
-            cached = self._members.get(id)
+            cached = self._audiences.get(id)
             if cached and cached[0] == row.member_version:
                 known[id] = cached[1]
         if unknown := [id for id in locked if id not in known]:
-            found = await store.member_ids(unknown)
+            found = await store.audiences(unknown)
             for id in unknown:
-                known[id] = found.get(id, ())
-                self._members[id] = (locked[id].member_version, known[id])
-            while len(self._members) > CACHED_MEMBERS:
-                self._members.popitem(last=False)
+                known[id] = found.get(id, NOBODY)
+                self._audiences[id] = (locked[id].member_version, known[id])
+            while len(self._audiences) > CACHED_MEMBERS:
+                self._audiences.popitem(last=False)
         return known
+
+    def last_known(self, conversation_id: str) -> Audience | None:
+        """Returns who was in a conversation at its last commit here, if it is remembered."""
+        cached = self._audiences.get(conversation_id)
+        return cached[1] if cached else None
 
     def _span(self, batch: list[tuple[Send, Any]]) -> Any:
         """A span for the commit, linked to each traced send; nothing when none is traced."""
@@ -281,12 +358,61 @@ class Committer:
         )
 
 
+class _Group:
+    """What one transaction is about to store."""
+
+    def __init__(
+        self, locked: Mapping[str, Locked], audiences: dict[str, Audience], now: int
+    ) -> None:
+        self.audiences = audiences
+        self.now = now
+        self.rows: list[Row] = []
+        self.news: dict[str, list[Message]] = {}
+        self.last_seq = {id: row.last_seq for id, row in locked.items()}
+        self.timers = {id: row.disappear_seconds for id, row in locked.items()}
+        self._shown_seq = {id: row.shown_seq for id, row in locked.items()}
+        self._moved: dict[str, bool] = {}
+
+    def expires_at(self, conversation_id: str, kind: int) -> int:
+        """Returns when a new message disappears; 0: it stays."""
+        seconds = self.timers[conversation_id]
+        return self.now + seconds * 1_000_000 if seconds and kind in TEXTS else 0
+
+    def add(self, row: Row) -> None:
+        """Takes an entry at the end of its conversation's log."""
+        message = row.message
+        id = message.conversation_id
+        self.rows.append(row)
+        self.last_seq[id] = message.seq
+        if message.kind in SHOWN:
+            self._shown_seq[id] = message.seq
+            self._moved[id] = True
+        else:
+            self._moved.setdefault(id, False)
+        notified = self.audiences[id].notified
+        if notified and message.kind in TEXTS and notified != {message.sender_id}:
+            self.news.setdefault(id, []).append(message)
+
+    def heads(self) -> dict[str, Heads]:
+        """Returns where the logs that got an entry end."""
+        return {
+            id: Heads(self.last_seq[id], self._shown_seq[id], moved)
+            for id, moved in self._moved.items()
+        }
+
+    def told(self) -> list[News]:
+        """Returns what those are to be told who have a push registration."""
+        return [News(id, them[0].seq, them[-1].seq) for id, them in self.news.items()]
+
+
 def _key(send: Send) -> Key:
     return send.conversation_id, send.sender_id, send.client_message_id
 
 
 def _content_hash(send: Send) -> bytes:
-    return hashlib.blake2b(bytes([send.kind]) + send.body, digest_size=16).digest()
+    # What was hashed under version 1.0 must be found again: plain text has the kind before it.
+    kind = TEXT if send.detail is None else 0
+    return hashlib.blake2b(bytes([kind]) + send.body, digest_size=16).digest()
 
 
 def _again(sent: Sent, content_hash: bytes) -> Message | AppError:

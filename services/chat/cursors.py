@@ -1,10 +1,10 @@
-"""Read cursors: the ones that are ready together move forward in one transaction."""
+"""Read and received cursors: those that are ready together move forward in one transaction."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from prometheus_client import Counter
@@ -15,8 +15,10 @@ from services.common.errors import AppError, Unavailable
 
 ATTEMPTS = 3
 SIZE = 500
+# Ticks may be this late, so that those of many messages cost one transaction.
+GATHER_SECONDS = 0.1
 
-MOVED = Counter("hongyan_chat_read_cursors_moved", "Read cursors that moved forward.")
+MOVED = Counter("hongyan_chat_cursors_moved", "Members whose cursors moved forward.")
 
 log = structlog.get_logger()
 
@@ -24,23 +26,45 @@ Key = tuple[str, str]
 """(user_id, conversation_id)"""
 
 
+class Wanted(NamedTuple):
+    """Up to where a user has read and received; 0: nothing said."""
+
+    read_seq: int = 0
+    received_seq: int = 0
+
+
+class Cursor(NamedTuple):
+    """Where a member's cursors stand, and where the log ends."""
+
+    read_seq: int
+    received_seq: int
+    last_seq: int
+
+    def moved(self, wanted: Wanted) -> "Cursor":
+        """Returns the cursors moved forward, not beyond the log's end; who read has received."""
+        read_seq = max(self.read_seq, min(wanted.read_seq, self.last_seq))
+        received_seq = min(wanted.received_seq, self.last_seq)
+        return Cursor(read_seq, max(self.received_seq, received_seq, read_seq), self.last_seq)
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A cursor that moved, and who is to know."""
+    """Cursors that moved, and who is to know."""
 
     conversation_id: str
     user_id: str
-    read_seq: int
+    before: Cursor
+    now: Cursor
     members: tuple[str, ...]
 
 
 class CursorStore(Protocol):
     """The storage that cursors need, inside one transaction."""
 
-    async def cursors(self, keys: Iterable[Key]) -> dict[Key, tuple[int, int]]:
-        """Returns (read_seq, the log's last_seq) of each member there is, locked."""
+    async def cursors(self, keys: Iterable[Key]) -> dict[Key, Cursor]:
+        """Returns the cursors of each member there is, locked."""
 
-    async def move(self, targets: Mapping[Key, int]) -> None: ...
+    async def move(self, targets: Mapping[Key, Cursor], now: int) -> None: ...
     async def member_ids(self, ids: list[str]) -> dict[str, tuple[str, ...]]: ...
 
 
@@ -48,24 +72,32 @@ Begin = Callable[[], AbstractAsyncContextManager[CursorStore]]
 
 
 class Cursors:
-    """Moves read cursors forward, never back. `on_moved` is called after the commit."""
+    """Moves cursors forward, never back. `on_moved` is called after the commit."""
 
-    def __init__(self, begin: Begin, on_moved: Callable[[list[Moved]], None]) -> None:
+    def __init__(
+        self, begin: Begin, now: Callable[[], int], on_moved: Callable[[list[Moved]], None]
+    ) -> None:
         self._begin = begin
+        self._now = now
         self._on_moved = on_moved
-        self._wanted: dict[Key, int] = {}
+        self._wanted: dict[Key, Wanted] = {}
         self._wake = asyncio.Event()
 
-    def submit(self, user_id: str, conversation_id: str, seq: int) -> None:
-        """Queues a move; many moves of one cursor are one."""
+    def submit(self, user_id: str, conversation_id: str, wanted: Wanted) -> None:
+        """Queues a move; many moves of one member's cursors are one."""
         key = (user_id, conversation_id)
-        self._wanted[key] = max(seq, self._wanted.get(key, 0))
+        if before := self._wanted.get(key):
+            wanted = Wanted(
+                max(wanted.read_seq, before.read_seq), max(wanted.received_seq, before.received_seq)
+            )
+        self._wanted[key] = wanted
         self._wake.set()
 
     async def run(self) -> None:
         """Moves what was submitted, for ever; an error loses a hint that the device repeats."""
         while True:
             await self._wake.wait()
+            await asyncio.sleep(GATHER_SECONDS)
             while self._wanted:
                 keys = list(self._wanted)[:SIZE]
                 wanted = {key: self._wanted.pop(key) for key in keys}
@@ -78,14 +110,14 @@ class Cursors:
             self._wake.clear()
 
     async def move_one(self, user_id: str, conversation_id: str, seq: int) -> int:
-        """Moves one cursor now and returns where it stands; raises Denied to a non-member."""
+        """Moves one read cursor now and returns where it stands; raises Denied to a non-member."""
         key = (user_id, conversation_id)
-        cursors = await self.move({key: seq})
+        cursors = await self.move({key: Wanted(read_seq=seq)})
         if key not in cursors:
             raise not_a_member()
-        return cursors[key]
+        return cursors[key].read_seq
 
-    async def move(self, wanted: Mapping[Key, int]) -> dict[Key, int]:
+    async def move(self, wanted: Mapping[Key, Wanted]) -> dict[Key, Cursor]:
         """Moves cursors and returns where they stand; keys of non-members are left out."""
         for _ in range(ATTEMPTS):
             try:
@@ -94,21 +126,21 @@ class Cursors:
                 continue
         raise Unavailable("DATABASE_BUSY", "the cursors are too busy", retry_seconds=0.5)
 
-    async def _transaction(self, wanted: Mapping[Key, int]) -> dict[Key, int]:
+    async def _transaction(self, wanted: Mapping[Key, Wanted]) -> dict[Key, Cursor]:
         async with self._begin() as store:
-            current = await store.cursors(sorted(wanted))
-            cursors = {
-                key: max(read_seq, min(wanted[key], last_seq))
-                for key, (read_seq, last_seq) in current.items()
-            }
-            targets = {key: seq for key, seq in cursors.items() if seq > current[key][0]}
+            before = await store.cursors(sorted(wanted))
+            cursors = {key: cursor.moved(wanted[key]) for key, cursor in before.items()}
+            targets = {key: cursor for key, cursor in cursors.items() if cursor != before[key]}
             members: dict[str, tuple[str, ...]] = {}
             if targets:
-                await store.move(targets)
+                await store.move(targets, self._now())
                 members = await store.member_ids(sorted({id for _, id in targets}))
         MOVED.inc(len(targets))
         if targets:
             self._on_moved(
-                [Moved(id, user, seq, members[id]) for (user, id), seq in targets.items()]
+                [
+                    Moved(id, user, before[user, id], cursor, members[id])
+                    for (user, id), cursor in targets.items()
+                ]
             )
         return cursors

@@ -13,9 +13,10 @@ from hongyan.gate.v1 import gate_pb2
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.chat.committer import Committer, Entry
-from services.chat.cursors import Cursors, Moved
-from services.chat.rules import Chat, Message
-from services.chat.wire import read_send, to_difference, write_message
+from services.chat.cursors import Cursors, Moved, Wanted
+from services.chat.model import Change, Message
+from services.chat.rules import Caught, Chat, Known
+from services.chat.wire import read_send, to_caught_up, to_difference, write_message
 from services.common.errors import AppError, Unavailable, status_code, to_duration
 
 # A frame to a gate holds at most so many bytes of deliveries, and one more.
@@ -25,6 +26,12 @@ OUTGOING_BYTES = 128 * 1024 * 1024
 DIFFERENCES_AT_ONCE = 6
 # A difference that failed is tried again: the device waits for it, and gate for ten seconds.
 DIFFERENCE_ATTEMPTS = 6
+# Up to so many members everybody gets each message at once; up to the second number those who
+# show the conversation, and others are told of its head; beyond, everybody is.
+SMALL_GROUP = 200
+LARGE_GROUP = 2_000
+# Among more than this, cursors are told to nobody but the devices of whom they are.
+TICKS_GROUP = 200
 
 LINKS = Gauge("hongyan_chat_links", "Gates that are attached.")
 BATCH = Histogram(
@@ -139,16 +146,26 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                     link.users.discard(user_id)
                     self._forget(link, user_id)
             for request in frame.requests:
-                match request.WhichOneof("request"):
-                    case "send":
-                        self._take_send(link, request)
-                    case "read":
-                        read = request.read
-                        self.cursors.submit(request.user_id, read.conversation_id, read.seq)
-                    case "sync":
-                        tasks.create_task(self._answer_sync(link, request))
-                    case "arrival":
-                        link.put(link_pb2.Delivery(answered_numbers=[request.number]))
+                if request.HasField("send"):
+                    self._take_send(link, request)
+                elif request.HasField("sync"):
+                    tasks.create_task(self._answer_sync(link, request))
+                else:
+                    self._take_hint(link, request)
+
+    def _take_hint(self, link: Link, request: link_pb2.DeviceRequest) -> None:
+        """Does what needs no answer, or an empty one."""
+        match request.WhichOneof("request"):
+            case "read":
+                wanted = Wanted(read_seq=request.read.seq)
+                self.cursors.submit(request.user_id, request.read.conversation_id, wanted)
+            case "received":
+                wanted = Wanted(received_seq=request.received.seq)
+                self.cursors.submit(request.user_id, request.received.conversation_id, wanted)
+            case "typing":
+                self._tell_typing(request)
+            case "arrival":
+                link.put(link_pb2.Delivery(answered_numbers=[request.number]))
 
     async def _write(self, link: Link, context: Any) -> None:
         while True:
@@ -208,18 +225,31 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                 return
 
     async def _put_difference(self, link: Link, request: link_pb2.DeviceRequest) -> None:
+        sync = request.sync
+        known = Known(sync.heads, sync.user_version, sync.synced_at_micros)
         async with self._differences:
-            async for part in self._chat.difference(request.user_id, request.sync.heads):
+            async for part in self._chat.difference(request.user_id, known):
+                last = isinstance(part, Caught) or part.reset
+                frame = to_caught_up(part) if isinstance(part, Caught) else to_difference(part)
                 link.put(
                     link_pb2.Delivery(
-                        answered_numbers=[request.number],
-                        more_follow=True,
-                        frame=to_difference(part),
+                        answered_numbers=[request.number], more_follow=not last, frame=frame
                     )
                 )
-        caught_up = gate_pb2.ConnectResponse()
-        caught_up.events.add().caught_up.SetInParent()
-        link.put(_answer([request.number], caught_up))
+
+    def _tell_typing(self, request: link_pb2.DeviceRequest) -> None:
+        """Tells of somebody who writes; only where the conversation was used here lately."""
+        conversation_id = request.typing.conversation_id
+        audience = self.committer.last_known(conversation_id)
+        if audience is None or request.user_id not in audience.users:
+            return
+        frame = gate_pb2.ConnectResponse()
+        event = frame.events.add().typing_started
+        event.conversation_id = conversation_id
+        event.user_id = request.user_id
+        others = tuple(user for user in audience.users if user != request.user_id)
+        if len(others) < SMALL_GROUP:
+            self._push(others, frame, link_pb2.Delivery(urgency=link_pb2.URGENCY_HINT))
 
     def committed(self, entries: list[Entry]) -> None:
         """Answers senders and pushes to members what one transaction stored."""
@@ -252,33 +282,61 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                 write_message(outcome, push.events.add().message)
         for asked, numbers, frame in answers.values():
             asked.link.put(_answer(numbers, frame))
-        for _, session_id, members, push in pushes:
-            self._push(members, session_id, push)
+        for conversation_id, session_id, members, push in pushes:
+            if len(members) <= SMALL_GROUP:
+                self._push(members, push, link_pb2.Delivery(except_session_id=session_id))
+                continue
+            urgency = (
+                link_pb2.URGENCY_FOCUS if len(members) <= LARGE_GROUP else link_pb2.URGENCY_HEAD
+            )
+            delivery = link_pb2.Delivery(
+                urgency=urgency,
+                conversation_id=conversation_id,
+                last_seq=push.events[-1].message.seq,
+                except_session_id=session_id,
+            )
+            if urgency == link_pb2.URGENCY_HEAD:
+                push.Clear()
+            self._push(members, push, delivery)
 
     def moved(self, cursors: list[Moved]) -> None:
         """Tells members of cursors that moved."""
-        for cursor in cursors:
+        for it in cursors:
             frame = gate_pb2.ConnectResponse()
-            event = frame.events.add().read_moved
-            event.conversation_id = cursor.conversation_id
-            event.user_id = cursor.user_id
-            event.read_seq = cursor.read_seq
-            self._push(cursor.members, "", frame)
+            if it.now.read_seq > it.before.read_seq:
+                event = frame.events.add().read_moved
+                event.conversation_id = it.conversation_id
+                event.user_id = it.user_id
+                event.read_seq = it.now.read_seq
+            if it.now.received_seq > it.before.received_seq:
+                received = frame.events.add().received_moved
+                received.conversation_id = it.conversation_id
+                received.user_id = it.user_id
+                received.received_seq = it.now.received_seq
+            users = it.members if len(it.members) <= TICKS_GROUP else (it.user_id,)
+            self._push(users, frame, link_pb2.Delivery())
 
-    def _push(self, users: tuple[str, ...], except_session_id: str, frame: ProtoMessage) -> None:
+    def changed(self, user_id: str, change: Change) -> None:
+        """Tells the devices of a user of a change."""
+        frame = gate_pb2.ConnectResponse()
+        frame.events.add().user_change.MergeFromString(change.payload)
+        self._push((user_id,), frame, link_pb2.Delivery())
+
+    def _push(
+        self, users: tuple[str, ...], frame: ProtoMessage, delivery: link_pb2.Delivery
+    ) -> None:
+        """Puts a frame for users to the gates that hold them, as `delivery` says."""
         targets: dict[Link, list[str]] = {}
         for user_id in users:
             for link in self._routes.get(user_id, ()):
                 targets.setdefault(link, []).append(user_id)
         if not targets:
             return
-        payload = frame.SerializeToString()
+        delivery.frame = frame.SerializeToString()
         for link, user_ids in targets.items():
-            link.put(
-                link_pb2.Delivery(
-                    user_ids=user_ids, except_session_id=except_session_id, frame=payload
-                )
-            )
+            its_own = link_pb2.Delivery(user_ids=user_ids)
+            its_own.MergeFrom(delivery)
+            link.put(its_own)
 
 
 class _Ended(Exception):

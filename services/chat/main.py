@@ -12,9 +12,13 @@ import uuid_utils
 from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
 from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
 
+from services.chat import wire
+from services.chat.changes import Changes
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
+from services.chat.expiry import Expiry
 from services.chat.link import Links
+from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat, FindUsers
 from services.chat.settings import Settings
@@ -77,27 +81,39 @@ async def serve() -> None:
         async with database.read() as connection:
             yield Store(connection)
 
+    def now() -> int:
+        return time.time_ns() // 1000
+
     chat = Chat(
-        begin, read, find_users_by(channel, internal_key), new_id=lambda: uuid_utils.uuid7().hex
+        begin,
+        read,
+        find_users_by(channel, internal_key),
+        new_id=lambda: uuid_utils.uuid7().hex,
+        now=now,
     )
     links = Links(chat)
     links.committer = Committer(
         begin,
-        now=lambda: time.time_ns() // 1000,
+        now=now,
         on_commit=links.committed,
+        changes=Changes(settings.recall_seconds, settings.edit_seconds),
         size=settings.commit_size,
         capacity=settings.commit_queue,
+        hot=settings.hot_queue,
         crash=crash_at(settings.chat_crash_point),
     )
-    links.cursors = Cursors(begin, on_moved=links.moved)
+    links.cursors = Cursors(begin, now=now, on_moved=links.moved)
+    personal = Personal(begin, wire, on_changed=links.changed)
+    expiry = Expiry(begin, now=now)
+    change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
 
     def register(server: grpc.aio.Server) -> None:
         message_pb2_grpc.add_MessageServiceServicer_to_server(
-            MessageService(chat, links.committer, limit), server
+            MessageService(chat, links.committer, personal, limit), server
         )
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
-            ConversationService(chat, links.cursors), server
+            ConversationService(chat, links.cursors, personal, change_limit), server
         )
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
@@ -109,7 +125,7 @@ async def serve() -> None:
             register=register,
             names=(*NAMES, "hongyan.chat.v1.LinkService"),
             ready=database.check,
-            background=(trust.follow, links.committer.run, links.cursors.run),
+            background=(trust.follow, links.committer.run, links.cursors.run, expiry.run),
             drain=links.drain,
         )
     finally:

@@ -15,8 +15,10 @@ from hongyan.chat.v1 import (
 
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
-from services.chat.rules import PAGE, Chat, Message, Place
-from services.chat.wire import read_send, to_conversation, to_message
+from services.chat.model import Message, Place
+from services.chat.personal import Personal
+from services.chat.rules import PAGE, Chat
+from services.chat.wire import READ, read_send, to_conversation, to_message, to_settings
 from services.common.errors import AppError, Invalid, Unavailable
 from services.common.identity import caller
 from services.common.limits import LocalLimit
@@ -28,9 +30,12 @@ ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class MessageService(message_pb2_grpc.MessageServiceServicer):
     """The log over unary calls."""
 
-    def __init__(self, chat: Chat, committer: Committer, limit: LocalLimit) -> None:
+    def __init__(
+        self, chat: Chat, committer: Committer, personal: Personal, limit: LocalLimit
+    ) -> None:
         self._chat = chat
         self._committer = committer
+        self._personal = personal
         self._limit = limit
 
     async def Send(self, request: message_pb2.SendRequest, context: Any) -> Any:
@@ -47,7 +52,7 @@ class MessageService(message_pb2_grpc.MessageServiceServicer):
         return message_pb2.SendResponse(message=to_message(message))
 
     async def List(self, request: message_pb2.ListRequest, context: Any) -> Any:
-        messages, last_seq = await self._chat.history(
+        messages, seat = await self._chat.history(
             caller().user_id,
             request.conversation_id,
             request.after_seq if request.HasField("after_seq") else None,
@@ -55,16 +60,33 @@ class MessageService(message_pb2_grpc.MessageServiceServicer):
             request.limit or PAGE,
         )
         return message_pb2.ListResponse(
-            messages=[to_message(message) for message in messages], last_seq=last_seq
+            messages=[to_message(message) for message in messages],
+            last_seq=seat.last_seq,
+            first_seq=seat.cleared_seq + 1,
         )
+
+    async def ListReaders(self, request: message_pb2.ListReadersRequest, context: Any) -> Any:
+        read, received, waiting = await self._chat.readers(
+            caller().user_id, request.conversation_id, request.seq
+        )
+        return message_pb2.ListReadersResponse(
+            read_user_ids=read, received_user_ids=received, waiting_user_ids=waiting
+        )
+
+    async def Hide(self, request: message_pb2.HideRequest, context: Any) -> Any:
+        self._limit.take(caller().user_id)
+        version = await self._personal.hide(caller().user_id, request.conversation_id, request.seqs)
+        return message_pb2.HideResponse(user_version=version)
 
 
 class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
     """The conversations of the caller."""
 
-    def __init__(self, chat: Chat, cursors: Cursors) -> None:
+    def __init__(self, chat: Chat, cursors: Cursors, personal: Personal, limit: LocalLimit) -> None:
         self._chat = chat
         self._cursors = cursors
+        self._personal = personal
+        self._limit = limit
 
     async def OpenDirect(self, request: conversation_pb2.OpenDirectRequest, context: Any) -> Any:
         conversation = await self._chat.open_direct(caller().user_id, request.user_id)
@@ -80,6 +102,38 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
             conversations=[to_conversation(conversation) for conversation in conversations],
             next_page_token=_write_token(following) if following else "",
         )
+
+    async def GetConversation(
+        self, request: conversation_pb2.GetConversationRequest, context: Any
+    ) -> Any:
+        conversation = await self._chat.conversation(caller().user_id, request.conversation_id)
+        return conversation_pb2.GetConversationResponse(conversation=to_conversation(conversation))
+
+    async def UpdateSettings(
+        self, request: conversation_pb2.UpdateSettingsRequest, context: Any
+    ) -> Any:
+        self._limit.take(caller().user_id)
+        paths = request.update_mask.paths or [
+            field.name for field, _ in request.settings.ListFields()
+        ]
+        if unknown := [path for path in paths if path not in READ] or (not paths and ["empty"]):
+            problem = f"names what cannot be set: {', '.join(unknown)}"
+            raise Invalid("INVALID_FIELD", problem, fields={"update_mask": problem})
+        settings, version = await self._personal.update(
+            caller().user_id,
+            request.conversation_id,
+            {path: READ[path](request.settings) for path in paths},
+        )
+        return conversation_pb2.UpdateSettingsResponse(
+            settings=to_settings(settings), user_version=version
+        )
+
+    async def Clear(self, request: conversation_pb2.ClearRequest, context: Any) -> Any:
+        self._limit.take(caller().user_id)
+        settings, version = await self._personal.clear(
+            caller().user_id, request.conversation_id, request.seq, request.remove
+        )
+        return conversation_pb2.ClearResponse(settings=to_settings(settings), user_version=version)
 
     async def MarkRead(self, request: conversation_pb2.MarkReadRequest, context: Any) -> Any:
         read_seq = await self._cursors.move_one(

@@ -2,14 +2,24 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from services.common.database import Duplicate
-from services.common.errors import AppError, Denied, Invalid, NotFound
+from services.chat import bodies
+from services.chat.model import (
+    REMOVED,
+    Change,
+    Conversation,
+    Head,
+    Member,
+    Message,
+    Place,
+    Seat,
+    Settings,
+)
+from services.common.database import Duplicate, LostRace
+from services.common.errors import AppError, Denied, Invalid, NotFound, Unavailable
 
-DIRECT = 1
-TEXT = 1
 PAGE = 50
 # A device that lacks more than this of a conversation starts again from its newest page.
 JOIN_AT_MOST = 1_000
@@ -21,47 +31,22 @@ DIFFERENCE_BYTES = 128 * 1024
 DIFFERENCE_TOTAL_BYTES = 2 * 1024 * 1024
 # What a message costs besides its body, about.
 MESSAGE_BYTES = 128
+# Clocks of pods differ, and a commit takes its time: what moved so long before counts as moved.
+MOVED_SLACK_MICROS = 60_000_000
+CHANGES_IN_PART = 200
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One entry of a log. `created_at` is in microseconds since 1970 UTC."""
+class Known:
+    """What a device has.
 
-    conversation_id: str
-    seq: int
-    sender_id: str
-    client_message_id: str
-    kind: int
-    body: bytes
-    created_at: int
+    `heads` maps a conversation to the seq up to which the device has all.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A user in a conversation, and up to where the user has read."""
-
-    user_id: str
-    read_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A conversation as a list shows it. `active_at` orders lists, newest first."""
-
-    conversation_id: str
-    kind: int
-    last_seq: int
-    active_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A conversation as one of its members sees it."""
-
-    head: Head
-    members: tuple[Member, ...]
-    unread: int
-    last_message: Message | None = None
+    heads: Mapping[str, int]
+    user_version: int = 0
+    synced_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +64,48 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page of conversations ended."""
+class Part:
+    """A part of a difference; see Difference of the contract."""
 
-    active_at: int
-    conversation_id: str
+    conversations: tuple[Missing, ...] = ()
+    changes: tuple[Change, ...] = ()
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What a device says in its next sync, when it has taken a difference."""
+
+    user_version: int
+    synced_at: int
 
 
 class Conversations(Protocol):
     """The storage that these rules need, inside one transaction."""
 
-    async def last_seq(self, conversation_id: str, user_id: str) -> int | None: ...
+    async def seat(self, conversation_id: str, user_id: str) -> Seat | None: ...
     async def find_direct(self, pair: str) -> str | None: ...
     async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None: ...
     async def head(self, conversation_id: str) -> Head | None: ...
     async def heads(self, user_id: str, after: Place | None, limit: int) -> list[Head]: ...
+    async def moved_since(self, user_id: str, moment: int) -> set[str]: ...
     async def members(self, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]: ...
+    async def settings(
+        self, user_id: str, ids: Sequence[str]
+    ) -> dict[str, tuple[Settings, int]]: ...
     async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
+    async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
+    async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]: ...
     async def newest(self, ids: Sequence[str]) -> dict[str, Message]: ...
+    async def message(self, conversation_id: str, seq: int) -> Message | None: ...
     async def after(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
     async def before(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
+    async def reactions(
+        self, conversation_id: str, seqs: Sequence[int]
+    ) -> dict[int, tuple[tuple[str, str], ...]]: ...
+    async def hidden(self, user_id: str, conversation_id: str, seqs: Sequence[int]) -> set[int]: ...
+    async def version(self, user_id: str) -> int: ...
+    async def changes_after(self, user_id: str, version: int) -> list[Change]: ...
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Conversations]]
@@ -114,12 +121,18 @@ class Chat:
     """The rules of conversations. `read` opens a transaction that only reads."""
 
     def __init__(
-        self, begin: Begin, read: Begin, find_users: FindUsers, new_id: Callable[[], str]
+        self,
+        begin: Begin,
+        read: Begin,
+        find_users: FindUsers,
+        new_id: Callable[[], str],
+        now: Callable[[], int],
     ) -> None:
         self._begin = begin
         self._read = read
         self._find_users = find_users
         self._new_id = new_id
+        self._now = now
 
     async def open_direct(self, user_id: str, other_id: str) -> Conversation:
         """Returns the one direct conversation of two users, made if need be."""
@@ -136,22 +149,50 @@ class Chat:
             if other_id not in await self._find_users([other_id]):
                 raise NotFound("USER_NOT_FOUND", "no such user")
             conversation_id = await self._add_direct(pair, (user_id, other_id))
+        return await self.conversation(user_id, conversation_id)
+
+    async def _add_direct(self, pair: str, users: Collection[str]) -> str:
+        for _ in range(ATTEMPTS):
+            conversation_id = self._new_id()
+            try:
+                async with self._begin() as store:
+                    await store.add_direct(conversation_id, pair, users)
+            except Duplicate:  # the other one was quicker: both get the same conversation
+                async with self._read() as store:
+                    found = await store.find_direct(pair)
+                assert found is not None
+                return found
+            except LostRace:
+                continue
+            return conversation_id
+        raise Unavailable("DATABASE_BUSY", "the conversation is too busy", retry_seconds=0.5)
+
+    async def conversation(self, user_id: str, conversation_id: str) -> Conversation:
+        """Returns one conversation as a member sees it."""
         async with self._read() as store:
+            if await store.seat(conversation_id, user_id) is None:
+                raise not_a_member()
             head = await store.head(conversation_id)
             assert head is not None
             return (await self._as_seen_by(store, user_id, [head], with_last=True))[0]
 
-    async def _add_direct(self, pair: str, users: Collection[str]) -> str:
-        conversation_id = self._new_id()
-        try:
-            async with self._begin() as store:
-                await store.add_direct(conversation_id, pair, users)
-        except Duplicate:  # the other one was quicker: both get the same conversation
-            async with self._read() as store:
-                found = await store.find_direct(pair)
-            assert found is not None
-            return found
-        return conversation_id
+    async def readers(
+        self, user_id: str, conversation_id: str, seq: int
+    ) -> tuple[list[str], list[str], list[str]]:
+        """Returns who has read a message, who has received it, and who neither."""
+        async with self._read() as store:
+            seat = await store.seat(conversation_id, user_id)
+            if seat is None:
+                raise not_a_member()
+            message = await store.message(conversation_id, seq)
+            if message is None or seq <= seat.cleared_seq:
+                raise NotFound("MESSAGE_NOT_FOUND", "there is no such message")
+            members = (await store.members([conversation_id]))[conversation_id]
+        others = [it for it in members if it.user_id != message.sender_id]
+        read = [it.user_id for it in others if it.read_seq >= seq]
+        received = [it.user_id for it in others if it.read_seq < seq <= it.received_seq]
+        waiting = [it.user_id for it in others if it.received_seq < seq and it.read_seq < seq]
+        return read, received, waiting
 
     async def conversations(
         self, user_id: str, after: Place | None, limit: int
@@ -171,8 +212,8 @@ class Chat:
         after_seq: int | None,
         before_seq: int | None,
         limit: int,
-    ) -> tuple[list[Message], int]:
-        """Returns a page of the log, oldest first, and the log's newest seq."""
+    ) -> tuple[list[Message], Seat]:
+        """Returns a page of the log, oldest first, and what the member may read of it."""
         if after_seq is not None and before_seq is not None:
             raise Invalid(
                 "INVALID_FIELD",
@@ -180,32 +221,76 @@ class Chat:
                 fields={"before_seq": "must be absent when after_seq is set"},
             )
         async with self._read() as store:
-            last_seq = await store.last_seq(conversation_id, user_id)
-            if last_seq is None:
+            seat = await store.seat(conversation_id, user_id)
+            if seat is None:
                 raise not_a_member()
             if after_seq is not None:
-                page = await store.after(conversation_id, after_seq, limit)
+                start = max(after_seq, seat.cleared_seq)
+                page = await store.after(conversation_id, start, limit)
             else:
                 end = 2**62 if before_seq is None else before_seq
                 page = await store.before(conversation_id, end, limit)
+            page = await self._present(store, user_id, page, seat.cleared_seq, seat.hides)
         # A message that was stored between the two looks counts too.
-        return page, max(last_seq, page[-1].seq if page else 0)
+        return page, replace(seat, last_seq=max(seat.last_seq, page[-1].seq if page else 0))
 
-    async def difference(
-        self, user_id: str, known: Mapping[str, int]
-    ) -> AsyncIterator[list[Missing]]:
-        """Says what a device lacks, in parts, the newest conversations first.
+    async def _present(
+        self,
+        store: Conversations,
+        user_id: str,
+        page: Sequence[Message],
+        cleared_seq: int,
+        hides: int,
+    ) -> list[Message]:
+        """Returns the entries of one log as a member sees them now."""
+        if not page:
+            return []
+        if page[0].seq <= cleared_seq:
+            page = [it for it in page if it.seq > cleared_seq]
+        reacted = [it.seq for it in page if it.reacted]
+        expiring = any(it.expires_at for it in page)
+        if not reacted and not expiring and not hides:
+            return list(page)
+        conversation_id = page[0].conversation_id
+        reactions = await store.reactions(conversation_id, reacted) if reacted else {}
+        hidden: set[int] = set()
+        if hides:
+            seqs = [it.seq for it in page]
+            hidden = await store.hidden(user_id, conversation_id, seqs)
+        now = self._now()
 
-        `known` maps a conversation to the seq up to which the device has all. The newest
-        conversations always come, so that their cursors are right; others if they have news.
+        def as_seen(it: Message) -> Message:
+            if it.seq in hidden:
+                return _gone(it, bodies.HIDDEN)
+            if 0 < it.expires_at <= now:
+                return _gone(it, bodies.EXPIRED)
+            return it._replace(reactions=reactions.get(it.seq, ()))
+
+        return [as_seen(it) for it in page]
+
+    async def difference(self, user_id: str, known: Known) -> AsyncIterator[Part | Caught]:
+        """Says what a device lacks, in parts, the newest conversations first; Caught ends it.
+
+        The newest conversations always come, so that their cursors are right; others if they
+        have news, or cursors that moved.
         """
+        started = self._now()
         async with self._read() as store:
+            version = await store.version(user_id)
+            changes = await self._changes(store, user_id, known, version)
+            if changes is None:
+                yield Part(reset=True)
+                return
             heads = await store.heads(user_id, None, 1_000_000)
+            moved = await store.moved_since(user_id, known.synced_at - MOVED_SLACK_MICROS)
+        for start in range(0, len(changes), CHANGES_IN_PART):
+            yield Part(changes=tuple(changes[start : start + CHANGES_IN_PART]))
         news = [
             head
             for place, head in enumerate(heads)
             if place < DIFFERENCE_CONVERSATIONS
-            or head.last_seq > known.get(head.conversation_id, -1)
+            or head.last_seq > known.heads.get(head.conversation_id, -1)
+            or head.conversation_id in moved
         ]
         room = DIFFERENCE_TOTAL_BYTES
         for start in range(0, len(news), DIFFERENCE_CONVERSATIONS):
@@ -215,28 +300,52 @@ class Chat:
                 conversations = await self._as_seen_by(store, user_id, part, with_last=False)
                 missing = []
                 for conversation in conversations:
-                    at = known.get(conversation.head.conversation_id)
-                    missing.append(await self._missing(store, conversation, at, room))
+                    at = known.heads.get(conversation.head.conversation_id)
+                    missing.append(await self._missing(store, user_id, conversation, at, room))
                     room -= missing[-1].size
             for group in _by_size(missing):
-                yield group
+                yield Part(tuple(group))
+        yield Caught(version, started)
+
+    async def _changes(
+        self, store: Conversations, user_id: str, known: Known, version: int
+    ) -> list[Change] | None:
+        """Returns the user's changes that a device lacks; None when they are not all kept.
+
+        A device that has nothing lacks none: all that they did comes with the conversations.
+        """
+        if known.user_version == version or (not known.heads and not known.user_version):
+            return []
+        changes = await store.changes_after(user_id, known.user_version)
+        # A version that was never given is of a database that has been restored since.
+        if not changes or changes[0].version != known.user_version + 1:
+            return None
+        return changes
 
     async def _missing(
-        self, store: Conversations, conversation: Conversation, known: int | None, room: int
+        self,
+        store: Conversations,
+        user_id: str,
+        conversation: Conversation,
+        known: int | None,
+        room: int,
     ) -> Missing:
-        head = conversation.head
+        head, cleared = conversation.head, conversation.settings.cleared_seq
         if known is not None and head.last_seq <= known:
             return Missing(conversation, (), joined=True)
-        joins = known is not None and head.last_seq - known <= JOIN_AT_MOST
+        joins = known is not None and head.last_seq - known <= JOIN_AT_MOST and known >= cleared
         if room <= 0:
             return Missing(conversation, (), joined=joins or head.last_seq == 0)
+        id = head.conversation_id
         if known is not None and joins:
-            page = await store.after(head.conversation_id, known, DIFFERENCE_MESSAGES)
+            page = await store.after(id, known, DIFFERENCE_MESSAGES)
+            page = await self._present(store, user_id, page, 0, conversation.hides)
             return Missing(conversation, _within(page, DIFFERENCE_BYTES), joined=True)
-        page = await store.before(head.conversation_id, head.last_seq + 1, PAGE)
+        page = await store.before(id, head.last_seq + 1, PAGE)
+        page = await self._present(store, user_id, page, cleared, conversation.hides)
         # The newest count here: when they are too large together, the oldest are left out.
         newest = tuple(reversed(_within(page[::-1], DIFFERENCE_BYTES)))
-        return Missing(conversation, newest, joined=not newest or newest[0].seq == 1)
+        return Missing(conversation, newest, joined=not newest or newest[0].seq == cleared + 1)
 
     async def _as_seen_by(
         self, store: Conversations, user_id: str, heads: Sequence[Head], *, with_last: bool
@@ -245,17 +354,37 @@ class Chat:
             return []
         ids = [head.conversation_id for head in heads]
         members = await store.members(ids)
+        settings = await store.settings(user_id, ids)
         unread = await store.unread(user_id, ids)
+        mentions = await store.mentions(user_id, ids)
+        pins = await store.pins(ids)
         newest = await store.newest(ids) if with_last else {}
-        return [
-            Conversation(
-                head,
-                members[head.conversation_id],
-                unread.get(head.conversation_id, 0),
-                newest.get(head.conversation_id),
+        seen = []
+        for head in heads:
+            id = head.conversation_id
+            own, hides = settings[id]
+            last = newest.get(id)
+            shown = await self._present(
+                store, user_id, [last] if last else [], own.cleared_seq, hides
             )
-            for head in heads
-        ]
+            seen.append(
+                Conversation(
+                    head,
+                    members[id],
+                    # Over when something was said since.
+                    replace(own, removed=own.removed and head.shown_seq <= own.cleared_seq),
+                    unread.get(id, 0),
+                    mentions.get(id, 0),
+                    pins.get(id, ()),
+                    shown[0] if shown else None,
+                    hides,
+                )
+            )
+        return seen
+
+
+def _gone(message: Message, body: bytes) -> Message:
+    return message._replace(kind=REMOVED, body=body, edited_at=0, reactions=())
 
 
 def _within(messages: Sequence[Message], size: int) -> tuple[Message, ...]:

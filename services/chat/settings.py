@@ -16,5 +16,13 @@ class Settings(ServiceSettings, DatabaseSettings):
     """How many messages may wait for a transaction; more are refused with a retry delay."""
     limit_send: str = "60/1"
     """Messages a user may send over REST: bucket/seconds for one more."""
+    hot_queue: int = 500
+    """How many messages of one conversation may wait; more are refused with a retry delay."""
+    recall_seconds: int = 120
+    """How long a message may be taken back."""
+    edit_seconds: int = 86_400
+    """How long a message may be edited."""
+    limit_change: str = "60/1"
+    """Changes of settings, clears and hidings a user may make: bucket/seconds for one more."""
     chat_crash_point: str = ""
     """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""

@@ -92,7 +92,7 @@ pin = sa.Table(
     sa.Column("given_seq", sa.BigInteger, nullable=False),
 )
 
-# Who is mentioned where; EVERYBODY stands for all members.
+# Who is mentioned where; changes.EVERYBODY stands for all members.
 mention = sa.Table(
     "mention",
     metadata,
@@ -100,7 +100,6 @@ mention = sa.Table(
     sa.Column("user_id", id_column_type(), primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
 )
-EVERYBODY = "*"
 
 hidden = sa.Table(
     "hidden",
@@ -159,3 +158,18 @@ outbox = sa.Table(
     sa.Column("due_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
 )
+
+MESSAGE = (
+    message.c.conversation_id,
+    message.c.seq,
+    message.c.sender_id,
+    message.c.client_message_id,
+    message.c.kind,
+    message.c.body,
+    message.c.created_at,
+    message.c.edited_seq,
+    message.c.edited_at,
+    message.c.reacted,
+    message.c.expires_at,
+)
+"""The columns of model.Message, in its order."""

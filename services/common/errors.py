@@ -4,6 +4,7 @@ AppError
 ├── Invalid          INVALID_ARGUMENT     the caller must change the request
 ├── NotFound         NOT_FOUND            no such thing, or not for the caller
 ├── AlreadyExists    ALREADY_EXISTS       the same id stands for something else
+├── Precondition     FAILED_PRECONDITION  not as things stand; trying again is no use
 ├── Denied           PERMISSION_DENIED    the caller may not do that
 ├── Unauthenticated  UNAUTHENTICATED      no valid token
 ├── Exhausted        RESOURCE_EXHAUSTED   a limit; try again after retry_seconds
@@ -60,6 +61,12 @@ class AlreadyExists(AppError):
     """The id stands for something else already."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class Precondition(AppError):
+    """The request is sound, but not as things stand."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
 
 
 class Denied(AppError):

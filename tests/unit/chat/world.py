@@ -10,7 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chat.committer import Begin, Committer, Entry, Send
-from services.chat.rules import TEXT, Chat, Message
+from services.chat.changes import Changes, Detail
+from services.chat.model import Message
+from services.chat.rules import Chat
 from services.chat.store import Store
 from services.chat.tables import message
 from services.common.database import Database
@@ -87,11 +89,11 @@ class Pod:
         *,
         id: str = "",
         sender: str = "ann",
-        kind: int = TEXT,
+        detail: Detail | None = None,
     ) -> int:
         """Submits a message; returns what `outcome` knows it by."""
         number = next(self.numbers)
-        send = Send(conversation_id, sender, id or f"m{number}", kind, text.encode())
+        send = Send(conversation_id, sender, id or f"m{number}", text.encode(), detail)
         self._submitted.append(number)
         self.committer.submit(send, number)
         return number
@@ -118,13 +120,21 @@ async def committing(
     *,
     size: int = 256,
     capacity: int = 20_000,
+    hot: int = 20_000,
     now: Callable[[], int] = tick,
     crash: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Pod]:
     """Runs a committer."""
     batches: list[list[Entry]] = []
     committer = Committer(
-        begin, now=now, on_commit=batches.append, size=size, capacity=capacity, crash=crash
+        begin,
+        now=now,
+        on_commit=batches.append,
+        changes=Changes(recall_seconds=120, edit_seconds=86_400),
+        size=size,
+        capacity=capacity,
+        hot=hot,
+        crash=crash,
     )
     running = asyncio.create_task(committer.run())
     try:
@@ -151,4 +161,10 @@ def make_chat(world: World, prefix: str) -> Chat:
     async def find_users(user_ids: Collection[str]) -> Collection[str]:
         return {user_id for user_id in user_ids if not user_id.startswith("nobody")}
 
-    return Chat(world.begin, world.read, find_users, new_id=lambda: f"{prefix}{next(numbers)}")
+    return Chat(
+        world.begin,
+        world.read,
+        find_users,
+        new_id=lambda: f"{prefix}{next(numbers)}",
+        now=tick,
+    )

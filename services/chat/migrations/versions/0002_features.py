@@ -8,7 +8,6 @@ from services.common.database import id_column_type, text_column_type
 revision = "0002"
 down_revision = "0001"
 
-KIND = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 ADDED = {
     "conversation": {"shown_seq": sa.BigInteger, "disappear_seconds": sa.Integer},
     "member": {
@@ -47,48 +46,55 @@ def upgrade() -> None:
         sa.Column("user_id", id_column_type(), primary_key=True),
         sa.Column("emoji", text_column_type(32), primary_key=True),
         sa.Column("given_seq", sa.BigInteger, nullable=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "pin",
         sa.Column("conversation_id", id_column_type(), primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("given_seq", sa.BigInteger, nullable=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "mention",
         sa.Column("conversation_id", id_column_type(), primary_key=True),
         sa.Column("user_id", id_column_type(), primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "hidden",
         sa.Column("user_id", id_column_type(), primary_key=True),
         sa.Column("conversation_id", id_column_type(), primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "expiry",
         sa.Column("expires_at", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("conversation_id", id_column_type(), primary_key=True),
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "user_state",
         sa.Column("user_id", id_column_type(), primary_key=True),
         sa.Column("version", sa.BigInteger, nullable=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "user_change",
         sa.Column("user_id", id_column_type(), primary_key=True),
         sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("payload", sa.LargeBinary(65535), nullable=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "push_registration",
@@ -99,7 +105,8 @@ def upgrade() -> None:
         sa.Column("target", sa.LargeBinary(4096), nullable=False),
         sa.Column("show_content", sa.SmallInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
     op.create_table(
         "outbox",
@@ -109,7 +116,8 @@ def upgrade() -> None:
         sa.Column("payload", sa.LargeBinary(65535), nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False, index=True),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        **KIND,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
     )
 
 

@@ -1,0 +1,118 @@
+"""What chat's rules and stores speak of: messages, conversations, members."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+DIRECT = 1
+
+TEXT = 1
+"""A body of plain UTF-8. Every other kind has the contract's content for a body; see bodies."""
+RICH = 2
+"""A text with a quote, mentions, or an origin elsewhere."""
+RECALL = 3
+EDIT = 4
+REACTION = 5
+PIN = 6
+TIMER = 7
+REMOVED = 8
+"""What was a text and is gone."""
+
+TEXTS = (TEXT, RICH)
+"""The kinds that count as unread, and to which the others may refer."""
+SHOWN = (TEXT, RICH, TIMER)
+"""The kinds that a list of conversations shows, and by which it is ordered."""
+
+
+class Message(NamedTuple):
+    """One entry of a log, as it stands now. Times are microseconds since 1970 UTC; 0: never.
+
+    A tuple, since each page makes many: a frozen dataclass costs seven times as much.
+    """
+
+    conversation_id: str
+    seq: int
+    sender_id: str
+    client_message_id: str
+    kind: int
+    body: bytes
+    created_at: int
+    edited_seq: int = 0
+    edited_at: int = 0
+    reacted: int = 0
+    expires_at: int = 0
+    reactions: tuple[tuple[str, str], ...] = ()
+    """(emoji, user_id) in the order in which they were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a conversation is to one of its members."""
+
+    pinned: bool = False
+    muted_until: int = 0
+    archived: bool = False
+    marked_unread: bool = False
+    draft: str = ""
+    cleared_seq: int = 0
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user in a conversation, and up to where the user has received and read it."""
+
+    user_id: str
+    read_seq: int
+    received_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A conversation as a list shows it. `active_at` orders lists, newest first."""
+
+    conversation_id: str
+    kind: int
+    last_seq: int
+    active_at: int
+    shown_seq: int
+    disappear_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as one of its members sees it."""
+
+    head: Head
+    members: tuple[Member, ...]
+    settings: Settings
+    unread: int
+    mentions: int = 0
+    pinned_seqs: tuple[int, ...] = ()
+    last_message: Message | None = None
+    hides: int = 0
+    """How many messages the member has hidden in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a member's own row says to the reader of a log."""
+
+    last_seq: int
+    cleared_seq: int
+    hides: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page of conversations ended."""
+
+    active_at: int
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a user: the contract's UserChange, serialized, under its version."""
+
+    version: int
+    payload: bytes

@@ -1,0 +1,299 @@
+"""The SQL of reading: conversations as their members see them, and pages of logs."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chat.changes import EVERYBODY
+from services.chat.model import DIRECT, TEXTS, Head, Member, Message, Place, Seat, Settings
+from services.chat.tables import (
+    MESSAGE,
+    conversation,
+    hidden,
+    member,
+    mention,
+    message,
+    pin,
+    reaction,
+)
+from services.chat.tables import push_registration as registration
+
+_HEAD = (
+    conversation.c.id,
+    conversation.c.kind,
+    conversation.c.last_seq,
+    conversation.c.active_at,
+    conversation.c.shown_seq,
+    conversation.c.disappear_seconds,
+)
+SETTINGS = (
+    member.c.pinned,
+    member.c.muted_until,
+    member.c.archived,
+    member.c.marked_unread,
+    member.c.draft,
+    member.c.cleared_seq,
+    member.c.removed,
+)
+# The statements of every page of history, built once.
+_SEAT = (
+    sa.select(conversation.c.last_seq, member.c.cleared_seq, member.c.hides)
+    .join(member, member.c.conversation_id == conversation.c.id)
+    .where(
+        member.c.user_id == sa.bindparam("user_id"),
+        member.c.conversation_id == sa.bindparam("conversation_id"),
+    )
+)
+_IN_LOG = sa.select(*MESSAGE).where(message.c.conversation_id == sa.bindparam("conversation_id"))
+_AFTER = (
+    _IN_LOG.where(message.c.seq > sa.bindparam("place"))
+    .order_by(message.c.seq)
+    .limit(sa.bindparam("count"))
+)
+_BEFORE = (
+    _IN_LOG.where(message.c.seq < sa.bindparam("place"))
+    .order_by(message.c.seq.desc())
+    .limit(sa.bindparam("count"))
+)
+
+
+def to_settings(row: Any) -> Settings:
+    """Reads the columns SETTINGS."""
+    pinned, muted_until, archived, marked_unread, draft, cleared_seq, removed = row
+    return Settings(
+        pinned=bool(pinned),
+        muted_until=muted_until,
+        archived=bool(archived),
+        marked_unread=bool(marked_unread),
+        draft=bytes(draft or b"").decode(),
+        cleared_seq=cleared_seq,
+        removed=bool(removed),
+    )
+
+
+class ReadStore:
+    """What reading asks of a connection."""
+
+    _connection: AsyncConnection
+
+    # Conversations
+
+    async def seat(self, conversation_id: str, user_id: str) -> Seat | None:
+        """Returns what a member may read of a log, None to others."""
+        rows = await self._connection.execute(
+            _SEAT, {"user_id": user_id, "conversation_id": conversation_id}
+        )
+        row = rows.first()
+        return Seat(*row) if row else None
+
+    async def find_direct(self, pair: str) -> str | None:
+        """Returns the direct conversation of two users."""
+        return await self._connection.scalar(
+            sa.select(conversation.c.id).where(conversation.c.pair == pair)
+        )
+
+    async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None:
+        """Adds a direct conversation and its members; raises Duplicate if the pair has one."""
+        await self._connection.execute(
+            sa.insert(conversation).values(
+                id=conversation_id,
+                kind=DIRECT,
+                pair=pair,
+                last_seq=0,
+                member_version=1,
+                active_at=0,
+            )
+        )
+        notified = set(
+            await self._connection.scalars(
+                sa.select(registration.c.user_id).where(registration.c.user_id.in_(users))
+            )
+        )
+        await self._connection.execute(
+            sa.insert(member),
+            [
+                {
+                    "user_id": user_id,
+                    "conversation_id": conversation_id,
+                    "read_seq": 0,
+                    "notify": int(user_id in notified),
+                }
+                for user_id in users
+            ],
+        )
+
+    async def head(self, conversation_id: str) -> Head | None:
+        """Returns one conversation's head."""
+        rows = await self._connection.execute(
+            sa.select(*_HEAD).where(conversation.c.id == conversation_id)
+        )
+        row = rows.first()
+        return Head(*row) if row else None
+
+    async def heads(self, user_id: str, after: Place | None, limit: int) -> list[Head]:
+        """Returns a user's conversations, the latest active first, after a place in that order."""
+        statement = (
+            sa.select(*_HEAD)
+            .join(member, member.c.conversation_id == conversation.c.id)
+            .where(member.c.user_id == user_id)
+            .order_by(conversation.c.active_at.desc(), conversation.c.id)
+            .limit(limit)
+        )
+        if after:
+            statement = statement.where(
+                sa.or_(
+                    conversation.c.active_at < after.active_at,
+                    sa.and_(
+                        conversation.c.active_at == after.active_at,
+                        conversation.c.id > after.conversation_id,
+                    ),
+                )
+            )
+        return [Head(*row) for row in await self._connection.execute(statement)]
+
+    async def moved_since(self, user_id: str, moment: int) -> set[str]:
+        """Returns a user's conversations in which any member's cursor moved after a moment."""
+        own, others = member.alias("own"), member.alias("others")
+        rows = await self._connection.scalars(
+            sa.select(sa.distinct(others.c.conversation_id))
+            .join(own, own.c.conversation_id == others.c.conversation_id)
+            .where(own.c.user_id == user_id, others.c.moved_at > moment)
+        )
+        return set(rows)
+
+    async def members(self, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]:
+        """Returns the members of conversations."""
+        rows = await self._connection.execute(
+            sa.select(
+                member.c.conversation_id, member.c.user_id, member.c.read_seq, member.c.received_seq
+            )
+            .where(member.c.conversation_id.in_(ids))
+            .order_by(member.c.user_id)
+        )
+        found: dict[str, list[Member]] = {id: [] for id in ids}
+        for conversation_id, *columns in rows:
+            found[conversation_id].append(Member(*columns))
+        return {id: tuple(members) for id, members in found.items()}
+
+    async def settings(self, user_id: str, ids: Sequence[str]) -> dict[str, tuple[Settings, int]]:
+        """Returns what conversations are to a user, and how many messages are hidden in each."""
+        rows = await self._connection.execute(
+            sa.select(member.c.conversation_id, member.c.hides, *SETTINGS).where(
+                member.c.user_id == user_id, member.c.conversation_id.in_(ids)
+            )
+        )
+        return {row[0]: (to_settings(row[2:]), row[1]) for row in rows}
+
+    async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+        """Counts the texts of others after a user's read cursor, where there is any."""
+        rows = await self._connection.execute(
+            sa.select(message.c.conversation_id, sa.func.count())
+            .join(member, member.c.conversation_id == message.c.conversation_id)
+            .where(
+                member.c.user_id == user_id,
+                message.c.conversation_id.in_(ids),
+                message.c.seq > member.c.read_seq,
+                message.c.seq > member.c.cleared_seq,
+                message.c.sender_id != user_id,
+                message.c.kind.in_(TEXTS),
+            )
+            .group_by(message.c.conversation_id)
+        )
+        return {id: count for id, count in rows}
+
+    async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+        """Counts the unread messages that mention a user, where there is any."""
+        rows = await self._connection.execute(
+            sa.select(mention.c.conversation_id, sa.func.count(sa.distinct(mention.c.seq)))
+            .join(member, member.c.conversation_id == mention.c.conversation_id)
+            .join(
+                message,
+                sa.and_(
+                    message.c.conversation_id == mention.c.conversation_id,
+                    message.c.seq == mention.c.seq,
+                ),
+            )
+            .where(
+                member.c.user_id == user_id,
+                mention.c.conversation_id.in_(ids),
+                mention.c.user_id.in_((user_id, EVERYBODY)),
+                mention.c.seq > member.c.read_seq,
+                mention.c.seq > member.c.cleared_seq,
+                message.c.sender_id != user_id,
+                message.c.kind.in_(TEXTS),
+            )
+            .group_by(mention.c.conversation_id)
+        )
+        return {id: count for id, count in rows}
+
+    async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Returns the seqs of what is pinned in conversations, the one pinned last first."""
+        rows = await self._connection.execute(
+            sa.select(pin.c.conversation_id, pin.c.seq)
+            .where(pin.c.conversation_id.in_(ids))
+            .order_by(pin.c.given_seq.desc())
+        )
+        found: dict[str, list[int]] = {}
+        for conversation_id, seq in rows:
+            found.setdefault(conversation_id, []).append(seq)
+        return {id: tuple(seqs) for id, seqs in found.items()}
+
+    async def newest(self, ids: Sequence[str]) -> dict[str, Message]:
+        """Returns what a list shows of each conversation that has it."""
+        rows = await self._connection.execute(
+            sa.select(*MESSAGE)
+            .join(
+                conversation,
+                sa.and_(
+                    conversation.c.id == message.c.conversation_id,
+                    conversation.c.shown_seq == message.c.seq,
+                ),
+            )
+            .where(conversation.c.id.in_(ids))
+        )
+        return {row[0]: Message(*row) for row in rows}
+
+    # The log
+
+    async def after(self, conversation_id: str, seq: int, limit: int) -> list[Message]:
+        """Returns entries beyond a seq, oldest first."""
+        return await self._page(_AFTER, conversation_id, seq, limit)
+
+    async def before(self, conversation_id: str, seq: int, limit: int) -> list[Message]:
+        """Returns the entries just below a seq, oldest first."""
+        return (await self._page(_BEFORE, conversation_id, seq, limit))[::-1]
+
+    async def _page(
+        self, statement: sa.Select[Any], conversation_id: str, place: int, count: int
+    ) -> list[Message]:
+        rows = await self._connection.execute(
+            statement, {"conversation_id": conversation_id, "place": place, "count": count}
+        )
+        return [Message(*row) for row in rows]
+
+    async def reactions(
+        self, conversation_id: str, seqs: Sequence[int]
+    ) -> dict[int, tuple[tuple[str, str], ...]]:
+        """Returns (emoji, user_id) of messages, in the order in which they were given."""
+        rows = await self._connection.execute(
+            sa.select(reaction.c.seq, reaction.c.emoji, reaction.c.user_id)
+            .where(reaction.c.conversation_id == conversation_id, reaction.c.seq.in_(seqs))
+            .order_by(reaction.c.given_seq)
+        )
+        found: dict[int, list[tuple[str, str]]] = {}
+        for seq, emoji, user_id in rows:
+            found.setdefault(seq, []).append((emoji, user_id))
+        return {seq: tuple(given) for seq, given in found.items()}
+
+    async def hidden(self, user_id: str, conversation_id: str, seqs: Sequence[int]) -> set[int]:
+        """Returns which of some messages a user has hidden."""
+        rows = await self._connection.scalars(
+            sa.select(hidden.c.seq).where(
+                hidden.c.user_id == user_id,
+                hidden.c.conversation_id == conversation_id,
+                hidden.c.seq.in_(seqs),
+            )
+        )
+        return set(rows)
