@@ -157,7 +157,8 @@ class ReadStore:
         """Returns a user's conversations in which any member's cursor moved after a moment."""
         own, others = member.alias("own"), member.alias("others")
         rows = await self._connection.scalars(
-            sa.select(sa.distinct(others.c.conversation_id))
+            sa.select(others.c.conversation_id)
+            .distinct()
             .join(own, own.c.conversation_id == others.c.conversation_id)
             .where(own.c.user_id == user_id, others.c.moved_at > moment)
         )
@@ -206,7 +207,7 @@ class ReadStore:
     async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
         """Counts the unread messages that mention a user, where there is any."""
         rows = await self._connection.execute(
-            sa.select(mention.c.conversation_id, sa.func.count(sa.distinct(mention.c.seq)))
+            sa.select(mention.c.conversation_id, sa.func.count(mention.c.seq.distinct()))
             .join(member, member.c.conversation_id == mention.c.conversation_id)
             .join(
                 message,

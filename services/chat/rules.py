@@ -282,7 +282,7 @@ class Chat:
                 yield Part(reset=True)
                 return
             heads = await store.heads(user_id, None, 1_000_000)
-            moved = await store.moved_since(user_id, known.synced_at - MOVED_SLACK_MICROS)
+            moved = await store.moved_since(user_id, max(0, known.synced_at - MOVED_SLACK_MICROS))
         for start in range(0, len(changes), CHANGES_IN_PART):
             yield Part(changes=tuple(changes[start : start + CHANGES_IN_PART]))
         news = [

@@ -165,6 +165,23 @@ FOREIGN = {
     "/hongyan.chat.v1.MessageService/List": Foreign(
         lambda id: message_pb2.ListRequest(conversation_id=id)
     ),
+    "/hongyan.chat.v1.MessageService/ListReaders": Foreign(
+        lambda id: message_pb2.ListReadersRequest(conversation_id=id, seq=1)
+    ),
+    "/hongyan.chat.v1.MessageService/Hide": Foreign(
+        lambda id: message_pb2.HideRequest(conversation_id=id, seqs=[1])
+    ),
+    "/hongyan.chat.v1.ConversationService/GetConversation": Foreign(
+        lambda id: conversation_pb2.GetConversationRequest(conversation_id=id)
+    ),
+    "/hongyan.chat.v1.ConversationService/UpdateSettings": Foreign(
+        lambda id: conversation_pb2.UpdateSettingsRequest(
+            conversation_id=id, settings=conversation_pb2.ConversationSettings(pinned=True)
+        )
+    ),
+    "/hongyan.chat.v1.ConversationService/Clear": Foreign(
+        lambda id: conversation_pb2.ClearRequest(conversation_id=id)
+    ),
     "/hongyan.chat.v1.ConversationService/MarkRead": Foreign(
         lambda id: conversation_pb2.MarkReadRequest(conversation_id=id, seq=1)
     ),
@@ -180,7 +197,13 @@ async def test_a_conversation_of_others_and_one_that_is_not_there_give_one_answe
     channels: Channels, verify: Verify, chat: ChatPod, path: str
 ) -> None:
     talk = await chat.talk("ann", "bob")
+    ann = (("authorization", f"Bearer {verify.token('ann')}"),)
     eve = (("authorization", f"Bearer {verify.token('eve')}"),)
+    first = message_pb2.SendRequest(conversation_id=talk, client_message_id="first", text="hi")
+    sent = await call(
+        channels, "/hongyan.chat.v1.MessageService/Send", ann, first.SerializeToString()
+    )
+    assert sent == (grpc.StatusCode.OK, "")
     answers = []
     for id in (talk, "nowhere"):
         request = FOREIGN[path].request(id).SerializeToString()
@@ -190,7 +213,6 @@ async def test_a_conversation_of_others_and_one_that_is_not_there_give_one_answe
         answers.append(status.SerializeToString(deterministic=True))
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert answers[0] == answers[1]
-    ann = (("authorization", f"Bearer {verify.token('ann')}"),)
     request = FOREIGN[path].request(talk).SerializeToString()
     assert await call(channels, path, ann, request) == (grpc.StatusCode.OK, "")
 

@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
 
+from services.chat import wire
+from services.chat.changes import Changes
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
 from services.chat.link import Links as ChatLinks
+from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat
 from services.chat.store import Store
@@ -127,24 +130,28 @@ class ChatPod(Service):
 
         self.begin = begin
         new_id = lambda: f"c{next(self.numbers)}"  # noqa: E731
-        self.chat = chat = Chat(begin, read, self._verify.find_users, new_id)
+        now = lambda: time.time_ns() // 1000  # noqa: E731
+        self.chat = chat = Chat(begin, read, self._verify.find_users, new_id, now)
         self.links = links = ChatLinks(chat)
         links.committer = Committer(
             begin,
-            now=lambda: time.time_ns() // 1000,
+            now=now,
             on_commit=links.committed,
+            changes=Changes(recall_seconds=120, edit_seconds=86_400),
             size=256,
             capacity=self._commit_queue,
+            hot=self._commit_queue,
         )
-        links.cursors = Cursors(begin, on_moved=links.moved)
+        links.cursors = Cursors(begin, now, on_moved=links.moved)
+        personal = Personal(begin, wire, links.changed)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
 
         def register(server: grpc.aio.Server) -> None:
             message_pb2_grpc.add_MessageServiceServicer_to_server(
-                MessageService(chat, links.committer, limit), server
+                MessageService(chat, links.committer, personal, limit), server
             )
             conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
-                ConversationService(chat, links.cursors), server
+                ConversationService(chat, links.cursors, personal, limit), server
             )
             link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.chat.changes import Changes
 from services.chat.committer import Committer, Entry, Send
 from services.chat.rules import Message
 from services.chat.store import Store
@@ -213,10 +214,17 @@ async def test_a_crash_around_the_commit_leaves_all_or_nothing(world: World, poi
 
     outcomes: list[Entry] = []
     committer = Committer(
-        world.begin, lambda: 1, outcomes.extend, size=10, capacity=10, crash=crash
+        world.begin,
+        lambda: 1,
+        outcomes.extend,
+        changes=Changes(recall_seconds=120, edit_seconds=120),
+        size=10,
+        capacity=10,
+        hot=10,
+        crash=crash,
     )
     for number in range(3):
-        committer.submit(Send("c", "ann", f"x{number}", 1, b"text"), number)
+        committer.submit(Send("c", "ann", f"x{number}", b"text"), number)
     with pytest.raises(KeyboardInterrupt):
         await committer.run()
     assert outcomes == []

@@ -14,7 +14,7 @@ from services.chat.rpc import _read_token, _write_token
 from services.chat.rules import Chat, Place
 from services.common.database import Database
 from services.common.errors import Invalid, NotFound, Unavailable
-from tests.unit.chat.world import World, make_chat
+from tests.unit.chat.world import World, make_chat, tick
 
 
 async def test_both_users_get_the_one_conversation(chat: Chat) -> None:
@@ -57,7 +57,7 @@ async def test_an_open_conversation_is_found_while_verify_is_away(chat: Chat, wo
         raise Unavailable("VERIFY_AWAY", "verify is away")
 
     opened = await chat.open_direct("ann", "bob")
-    without_verify = Chat(world.begin, world.read, away, new_id=lambda: "never")
+    without_verify = Chat(world.begin, world.read, away, new_id=lambda: "never", now=tick)
     assert (await without_verify.open_direct("bob", "ann")).head == opened.head
     with pytest.raises(Unavailable):
         await without_verify.open_direct("ann", "carl")
@@ -170,7 +170,7 @@ async def compare_unread(database: Database, steps: list[Any]) -> None:
     world = World(database)
     await world.add("c", "ann", "bob")
     moved: list[Any] = []
-    cursors = Cursors(world.begin, moved.extend)
+    cursors = Cursors(world.begin, tick, moved.extend)
     chat = make_chat(world, "c")
     log: list[str] = []
     read = {"ann": 0, "bob": 0}
@@ -181,7 +181,7 @@ async def compare_unread(database: Database, steps: list[Any]) -> None:
             continue
         wanted = max(read[user], min(seq[0], len(log)))
         assert await cursors.move_one(user, "c", seq[0]) == wanted
-        assert [move.read_seq for move in moved] == ([wanted] if wanted > read[user] else [])
+        assert [move.now.read_seq for move in moved] == ([wanted] if wanted > read[user] else [])
         moved.clear()
         read[user] = wanted
     for user, cursor in read.items():

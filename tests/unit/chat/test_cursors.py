@@ -1,4 +1,4 @@
-"""Read cursors: forward only, clamped to the log, many in one transaction."""
+"""Cursors: forward only, clamped to the log, many in one transaction."""
 
 import asyncio
 import contextlib
@@ -7,18 +7,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.chat.cursors import Begin, Cursors, Moved
+from services.chat.cursors import Begin, Cursor, Cursors, Moved, Wanted
 from services.chat.store import Store
 from services.common.errors import Denied, Unavailable
-from tests.unit.chat.world import World, until
+from tests.unit.chat.world import World, tick, until
 
 
 @asynccontextmanager
 async def moving(begin: Begin) -> AsyncIterator[tuple[Cursors, list[Moved]]]:
     """Runs cursors; what moved is collected."""
     moved: list[Moved] = []
-    cursors = Cursors(begin, moved.extend)
+    cursors = Cursors(begin, tick, moved.extend)
     running = asyncio.create_task(cursors.run())
     try:
         yield cursors, moved
@@ -39,17 +41,17 @@ async def three(world: World) -> None:
 @pytest.mark.usefixtures("three")
 async def test_a_cursor_moves_forward_only_and_to_the_end_at_most(world: World) -> None:
     moved: list[Moved] = []
-    cursors = Cursors(world.begin, moved.extend)
+    cursors = Cursors(world.begin, tick, moved.extend)
     assert await cursors.move_one("bob", "c", 2) == 2
     assert await cursors.move_one("bob", "c", 1) == 2
     assert await cursors.move_one("bob", "c", 2**63 - 1) == 3
-    assert [(move.user_id, move.read_seq) for move in moved] == [("bob", 2), ("bob", 3)]
+    assert [(move.user_id, move.now.read_seq) for move in moved] == [("bob", 2), ("bob", 3)]
     assert sorted(moved[0].members) == ["ann", "bob"]
 
 
 @pytest.mark.usefixtures("three")
 async def test_strangers_and_unknown_conversations_get_one_answer(world: World) -> None:
-    cursors = Cursors(world.begin, lambda _: None)
+    cursors = Cursors(world.begin, tick, lambda _: None)
     answers = []
     for conversation_id in ("c", "nowhere"):
         with pytest.raises(Denied) as refused:
@@ -71,11 +73,11 @@ async def test_cursors_submitted_together_are_one_transaction(world: World) -> N
 
     async with moving(begin) as (cursors, moved):
         for seq in (1, 3, 2):
-            cursors.submit("ann", "c", seq)
-            cursors.submit("bob", "c", seq)
-            cursors.submit("eve", "c", seq)
+            cursors.submit("ann", "c", Wanted(read_seq=seq))
+            cursors.submit("bob", "c", Wanted(read_seq=seq))
+            cursors.submit("eve", "c", Wanted(read_seq=seq))
         await until(lambda: len(moved) == 2)
-    assert {(move.user_id, move.read_seq) for move in moved} == {("ann", 3), ("bob", 3)}
+    assert {(move.user_id, move.now.read_seq) for move in moved} == {("ann", 3), ("bob", 3)}
     assert transactions == 1
 
 
@@ -88,7 +90,7 @@ async def test_more_cursors_than_one_transaction_holds_all_move(world: World) ->
         await connection.execute(sa.text("UPDATE conversation SET last_seq = 5"))
     async with moving(world.begin) as (cursors, moved):
         for number in range(600):
-            cursors.submit("ann", f"d{number}", 5)
+            cursors.submit("ann", f"d{number}", Wanted(read_seq=5))
         await until(lambda: len(moved) == 600)
 
 
@@ -109,8 +111,44 @@ async def test_an_error_loses_one_hint_and_not_the_service(world: World, error: 
             yield store
 
     async with moving(begin) as (cursors, moved):
-        cursors.submit("bob", "c", 1)
+        cursors.submit("bob", "c", Wanted(read_seq=1))
         await until(lambda: not errors)
-        cursors.submit("bob", "c", 2)
+        cursors.submit("bob", "c", Wanted(read_seq=2))
         await until(lambda: moved)
-    assert moved[0].read_seq == 2
+    assert moved[0].now.read_seq == 2
+
+
+@pytest.mark.usefixtures("three")
+async def test_who_read_has_received_and_receiving_reads_nothing(world: World) -> None:
+    moved: list[Moved] = []
+    cursors = Cursors(world.begin, tick, moved.extend)
+    stand = await cursors.move({("bob", "c"): Wanted(received_seq=9)})
+    assert stand["bob", "c"][:2] == (0, 3)
+    stand = await cursors.move({("ann", "c"): Wanted(read_seq=2)})
+    assert stand["ann", "c"][:2] == (2, 2)
+    stand = await cursors.move({("ann", "c"): Wanted(received_seq=1)})
+    assert stand["ann", "c"][:2] == (2, 2)
+    assert [(it.user_id, it.before[:2], it.now[:2]) for it in moved] == [
+        ("bob", (0, 0), (0, 3)),
+        ("ann", (0, 0), (2, 2)),
+    ]
+
+
+@given(
+    cursor=st.builds(
+        lambda last, read, received: Cursor(min(read, last), min(max(read, received), last), last),
+        *[st.integers(0, 9)] * 3,
+    ),
+    wanted=st.lists(st.builds(Wanted, st.integers(0, 12), st.integers(0, 12)), max_size=5),
+)
+def test_the_order_of_moves_does_not_count(cursor: Cursor, wanted: list[Wanted]) -> None:
+    def after(moves: list[Wanted]) -> Cursor:
+        stand = cursor
+        for move in moves:
+            before, stand = stand, stand.moved(move)
+            assert stand.read_seq >= before.read_seq
+            assert stand.received_seq >= before.received_seq
+            assert stand.read_seq <= stand.received_seq <= stand.last_seq
+        return stand
+
+    assert after(wanted) == after(wanted[::-1])

@@ -8,14 +8,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.chat import rules
-from services.chat.rules import Chat, Missing
+from services.chat.rules import Chat, Known, Missing, Part
 from services.chat.wire import to_difference
 from services.common.database import Database
 from tests.unit.chat.world import World, make_chat
 
 
-async def ask(chat: Chat, known: dict[str, int], user: str = "ann") -> list[Missing]:
-    return [missing async for part in chat.difference(user, known) for missing in part]
+async def parts(chat: Chat, known: Known, user: str = "ann") -> list[Part]:
+    """Returns the parts of a difference, which ends with what the device says next time."""
+    found = [part async for part in chat.difference(user, known)]
+    if isinstance(found[-1], Part):
+        assert found[-1].reset
+    return [part for part in found if isinstance(part, Part)]
+
+
+async def ask(chat: Chat, heads: dict[str, int], user: str = "ann") -> list[Missing]:
+    found = await parts(chat, Known(heads), user)
+    return [missing for part in found for missing in part.conversations]
 
 
 def seqs(missing: Missing) -> list[int]:
@@ -70,10 +79,10 @@ async def test_the_newest_conversations_always_come_and_others_with_news(
     known = {f"c{number}": 1 for number in range(45)}
     known["c3"] = 0
     del known["c7"]
-    parts = [part async for part in chat.difference("ann", known)]
-    ids = [missing.conversation.head.conversation_id for part in parts for missing in part]
+    found = await ask(chat, known)
+    ids = [missing.conversation.head.conversation_id for missing in found]
     assert ids == [f"c{number}" for number in range(44, 24, -1)] + ["c7", "c3"]
-    assert [seqs(missing) for part in parts for missing in part][-2:] == [[1], [1]]
+    assert [seqs(missing) for missing in found][-2:] == [[1], [1]]
 
 
 async def test_an_empty_conversation_comes_too(chat: Chat, world: World) -> None:
@@ -97,7 +106,7 @@ async def test_a_part_is_small_even_when_messages_are_large(
         await world.write(f"d{number}", *(["字" * 5_461] * 4))
     await world.add("c", "ann", "bob")
     await world.write("c", *(["字" * 5_461] * 30))
-    async for part in chat.difference("ann", known):
+    for part in await parts(chat, Known(known)):
         assert len(to_difference(part)) < 256 * 1024
 
 

@@ -12,8 +12,8 @@ from tests.unit.chat.world import World
 async def page(
     chat: Chat, *, after: int | None = None, before: int | None = None, limit: int = 50
 ) -> list[int]:
-    messages, last_seq = await chat.history("ann", "c", after, before, limit)
-    assert last_seq == 10
+    messages, seat = await chat.history("ann", "c", after, before, limit)
+    assert seat.last_seq == 10
     return [message.seq for message in messages]
 
 

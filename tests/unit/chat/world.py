@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.chat.committer import Begin, Committer, Entry, Send
 from services.chat.changes import Changes, Detail
+from services.chat.committer import Begin, Committer, Entry, Send
 from services.chat.model import Message
 from services.chat.rules import Chat
 from services.chat.store import Store
