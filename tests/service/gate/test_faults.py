@@ -186,15 +186,19 @@ async def test_a_new_device_on_a_slow_line_gets_a_large_history(
         large = "x" * 16_000
         for number in range(40):
             await connection.exec_driver_sql(
-                "INSERT INTO conversation VALUES (?, 1, ?, 30, 1, ?)",
+                "INSERT INTO conversation (id, kind, pair, last_seq, member_version, active_at) "
+                "VALUES (?, 1, ?, 30, 1, ?)",
                 (f"big{number}", f"pair{number}", number),
             )
             await connection.exec_driver_sql(
-                "INSERT INTO member VALUES ('ann', ?, 0)", (f"big{number}",)
+                "INSERT INTO member (user_id, conversation_id, read_seq) VALUES ('ann', ?, 0)",
+                (f"big{number}",),
             )
             for seq in range(1, 31):
                 await connection.exec_driver_sql(
-                    "INSERT INTO message VALUES (?, ?, 'bob', ?, x'00', 1, ?, 1)",
+                    "INSERT INTO message (conversation_id, seq, sender_id, client_message_id, "
+                    "content_hash, kind, body, created_at) "
+                    "VALUES (?, ?, 'bob', ?, x'00', 1, ?, 1)",
                     (f"big{number}", seq, f"m{seq}", large.encode()),
                 )
     ann = new_device(gate, "ann", **SMALL_WINDOW)
