@@ -100,6 +100,26 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     (seen,) = ok("ListConversations", await bo_script("ListConversations"))["conversations"]
     assert (seen["unread_count"], seen["last_message"]) == ("1", sent)
     assert ok("MarkRead", await bo_script("MarkRead", {"seq": 1}, **place))["read_seq"] == "1"
+    whole = ok("GetConversation", await mei("GetConversation", **place))["conversation"]
+    assert [one["received_seq"] for one in whole["members"]].count("1") == 1
+    readers = ok("ListReaders", await mei("ListReaders", seq="1", **place))
+    assert readers["read_user_ids"] == [bo.client.user_id]
+    found = ok("Search", await mei("Search", query={"query": "我是梅"}))["messages"]
+    assert found == [sent]
+    for pinned in (True, False):
+        settings = await mei("UpdateSettings", {"pinned": pinned}, **place)
+        assert ok("UpdateSettings", settings)["settings"]["pinned"] is pinned
+    assert ok("Hide", await mei("Hide", {"seqs": ["1"]}, **place))["user_version"] == "3"
+    cleared = ok("Clear", await mei("Clear", {"remove": True}, **place))["settings"]
+    assert (cleared["cleared_seq"], cleared["removed"]) == ("1", True)
+    assert ok("List", await mei("List", **place))["first_seq"] == "2"
+    token = {"token": {"provider": "fcm", "token": "of a device"}}
+    registration = ok("RegisterPush", await mei("RegisterPush", token))["registration"]
+    registrations = ok("ListRegistrations", await mei("ListRegistrations"))["registrations"]
+    assert registrations == [registration]
+    place_of_it = {"registration_id": registration["registration_id"]}
+    ok("Unregister", await mei("Unregister", **place_of_it))
+    ok("GetWebPushKey", await mei("GetWebPushKey"))
     presence = ok("Query", await mei("Query", query={"user_ids": [me["user_id"], "nobody"]}))
     assert [one["user_id"] for one in presence["presences"]] == [me["user_id"], "nobody"]
 
@@ -119,8 +139,17 @@ async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: ht
     stranger = await script(await town.newcomer("eve"), rest)
     message = {"client_message_id": "1", "text": "hi"}
     for place in (conversation_id, "01a208d5003d763d92a19ada16c0b74d"):
-        for rpc, body in (("Send", message), ("List", None), ("MarkRead", {"seq": 1})):
-            answer = await stranger(rpc, body, conversation_id=place)
+        for rpc, body in (
+            ("Send", message),
+            ("List", None),
+            ("MarkRead", {"seq": 1}),
+            ("ListReaders", None),
+            ("Hide", {"seqs": [1]}),
+            ("GetConversation", None),
+            ("UpdateSettings", {"pinned": True}),
+            ("Clear", {}),
+        ):
+            answer = await stranger(rpc, body, conversation_id=place, seq="1")
             assert answer.status_code == 403
             assert answer.json()["details"][0]["reason"] == "NOT_A_MEMBER"
 
@@ -147,6 +176,16 @@ REFUSALS = {
     "MarkRead": (({"seq": -1}, {}, GONE), (400, "INVALID_FIELD", {"seq"})),
     "Send": (({"text": ""}, {}, GONE), (400, "INVALID_FIELD", {"client_message_id", "text"})),
     "List": ((None, {"limit": 201}, GONE), (400, "INVALID_FIELD", {"limit"})),
+    "GetConversation": ((None, {"page": 1}, GONE), (400, "REQUEST_UNREADABLE", set())),
+    "UpdateSettings": (({"cleared_seq": 1}, {}, GONE), (400, "INVALID_FIELD", {"update_mask"})),
+    "Clear": (({"seq": -1}, {}, GONE), (400, "INVALID_FIELD", {"seq"})),
+    "ListReaders": ((None, {}, GONE | {"seq": "0"}), (400, "INVALID_FIELD", {"seq"})),
+    "Hide": (({"seqs": [0]}, {}, GONE), (400, "INVALID_FIELD", {"seqs[0]"})),
+    "Search": ((None, {"query": "…"}, {}), (400, "INVALID_FIELD", {"query"})),
+    "RegisterPush": (({}, {}, {}), (400, "INVALID_FIELD", {"target"})),
+    "ListRegistrations": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "Unregister": ((None, {}, {"registration_id": NOBODY}), (404, "REGISTRATION_NOT_FOUND", set())),
+    "GetWebPushKey": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
     "Query": ((None, {}, {}), (400, "INVALID_FIELD", {"user_ids"})),
 }
 # What google.rpc.Code has for an HTTP status, as far as it is met here.
@@ -176,12 +215,18 @@ async def test_every_rpc_refuses_with_a_reason_and_the_names_of_wrong_fields(
 
 async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient):
     nobody = Script(rest, "")
-    place = {"conversation_id": NOBODY, "user_id": NOBODY, "session_id": "current"}
+    place = {
+        "conversation_id": NOBODY,
+        "user_id": NOBODY,
+        "session_id": "current",
+        "registration_id": NOBODY,
+        "seq": "1",
+    }
     names = {method: path for path in ACCESS if (method := path.rpartition("/")[2]) in faces()}
     for rpc, path in names.items():
         answer = await nobody(rpc, {}, **place)
         open_to_all = ACCESS[path] == access_pb2.ACCESS_PUBLIC
-        assert (outcome(answer)[:2] == (401, "TOKEN_INVALID")) is not open_to_all, rpc
+        assert (outcome(answer)[:2] == (401, "TOKEN_MISSING")) is not open_to_all, rpc
 
 
 async def test_pages_of_conversations_join(town: Town, rest: httpx.AsyncClient):
