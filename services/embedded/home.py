@@ -56,6 +56,8 @@ class Home:
     def open(self) -> None:
         """Makes the folder ready and locks it; raises CannotStart."""
         try:
+            # Codes, messages and keys are here: other users of the machine have no business.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in FOLDERS:
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._take_lock()
@@ -65,7 +67,7 @@ class Home:
         except OSError as error:
             self.close()
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "the disk is full: make room" if full else f"cannot write: {error.strerror}"
+            what = "the disk is full: make room" if full else f"cannot write here ({error.strerror}): make it writable"
             raise CannotStart(f"{self.folder}: {what}, or choose another HONGYAN_HOME") from error
         except BaseException:
             self.close()

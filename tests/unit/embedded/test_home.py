@@ -48,7 +48,7 @@ def test_each_run_has_its_own_logs_and_the_last_ones_stay(home):
 
 def test_a_home_that_is_no_folder_is_said_so(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotStart, match=r"file: cannot write: .*choose another HONGYAN_HOME"):
+    with pytest.raises(CannotStart, match=r"file: cannot write here .*choose another HONGYAN_HOME"):
         Home(tmp_path / "file").open()
 
 
