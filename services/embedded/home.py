@@ -67,7 +67,8 @@ class Home:
         except OSError as error:
             self.close()
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "the disk is full: make room" if full else f"cannot write here ({error.strerror}): make it writable"
+            why = f"cannot write here ({error.strerror}): make it writable"
+            what = "the disk is full: make room" if full else why
             raise CannotStart(f"{self.folder}: {what}, or choose another HONGYAN_HOME") from error
         except BaseException:
             self.close()
