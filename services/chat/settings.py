@@ -16,5 +16,7 @@ class Settings(ServiceSettings, DatabaseSettings):
     """How many messages may wait for a transaction; more are refused with a retry delay."""
     limit_send: str = "60/1"
     """Messages a user may send over REST: bucket/seconds for one more."""
+    limit_search: str = "30/2"
+    """Searches of a user: bucket/seconds for one more."""
     chat_crash_point: str = ""
     """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""
