@@ -55,8 +55,10 @@ class SearchStore:
             .outerjoin(search_head, search_head.c.conversation_id == conversation.c.id)
             .where(
                 member.c.user_id == user_id,
-                conversation.c.last_seq
-                > sa.func.coalesce(search_head.c.last_seq, 0) | (search_head.c.first_seq > 1),
+                sa.or_(
+                    conversation.c.last_seq > sa.func.coalesce(search_head.c.last_seq, 0),
+                    search_head.c.first_seq > 1,
+                ),
             )
             .order_by(conversation.c.active_at.desc(), conversation.c.id)
         )
@@ -188,7 +190,7 @@ class SearchStore:
         after: Found | None,
         limit: int,
     ) -> list[Found]:
-        """Returns where messages with a query's grams are that a user may read, the newest first."""
+        """Returns where messages are that a user may read and that have a query's grams."""
         mine = member.c.user_id == user_id
         if conversation_id:
             mine &= member.c.conversation_id == conversation_id
@@ -287,11 +289,12 @@ def _changed_by(kind: int, body: bytes) -> int:
     return 0
 
 
-def _joins(posting: Any, first: Any) -> sa.ColumnElement[bool]:
+def _joins(posting: Any, first: Any) -> Any:
     """Of the user's conversations the first; of the same message the others."""
     if first is None:
-        return sa.and_(posting.c.conversation_id == member.c.conversation_id)
-    return (posting.c.conversation_id == first.c.conversation_id) & (posting.c.seq == first.c.seq)
+        return posting.c.conversation_id == member.c.conversation_id
+    same_conversation = posting.c.conversation_id == first.c.conversation_id
+    return same_conversation & (posting.c.seq == first.c.seq)
 
 
 def _behind(place: Found) -> sa.ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from services.chat.grams import LENGTH
 from services.common.database import id_column_type, text_column_type
 
 EMOJI_CHARACTERS = 32
@@ -160,8 +161,6 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
 )
 
-GRAM_CHARACTERS = 32
-
 # Which part of a log can be found by its words: from first_seq to last_seq.
 search_head = sa.Table(
     "search_head",
@@ -176,7 +175,7 @@ search_gram = sa.Table(
     "search_gram",
     metadata,
     sa.Column("conversation_id", id_column_type(), primary_key=True),
-    sa.Column("gram", text_column_type(GRAM_CHARACTERS), primary_key=True),
+    sa.Column("gram", text_column_type(LENGTH), primary_key=True),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
