@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chat import bodies
 from services.chat.committer import Audience, Heads, Key, Locked, News, Row, Sent
 from services.chat.model import EDIT, REMOVED, TEXTS, Message
+from services.chat.search_store import unindex
 from services.chat.tables import (
     MESSAGE,
     conversation,
@@ -204,6 +205,10 @@ class AppendStore:
             .values(kind=kind, body=body, edited_seq=edited[0], edited_at=edited[1])
         )
 
+    async def unindex(self, conversation_id: str, seq: int) -> None:
+        """Makes a message be found no more."""
+        await unindex(self._connection, conversation_id, [seq])
+
     async def add_mentions(self, conversation_id: str, seq: int, users: Collection[str]) -> None:
         """Notes whom a message mentions."""
         await self._connection.execute(
@@ -300,6 +305,7 @@ class AppendStore:
         # In the order of the ids, as commits lock them: else the two could wait in a ring.
         for id, seqs in sorted(by_conversation.items()):
             await self.lock([id])
+            await unindex(self._connection, id, seqs)
             for table in (mention, reaction, pin):
                 await self._connection.execute(
                     sa.delete(table).where(table.c.conversation_id == id, table.c.seq.in_(seqs))

@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
-from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
+from hongyan.chat.v1 import (
+    conversation_pb2_grpc,
+    link_pb2_grpc,
+    message_pb2_grpc,
+    search_pb2_grpc,
+)
 from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
 
 from services.chat import wire
@@ -21,6 +26,9 @@ from services.chat.link import Links
 from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat, FindUsers
+from services.chat.search import Search
+from services.chat.search_rpc import SearchService
+from services.chat.search_store import transactions
 from services.chat.settings import Settings
 from services.chat.store import Store
 from services.common import calls, serving
@@ -28,7 +36,11 @@ from services.common.database import Database
 from services.common.limits import Limit, LocalLimit
 from services.common.tokens import Trust
 
-NAMES = ("hongyan.chat.v1.MessageService", "hongyan.chat.v1.ConversationService")
+NAMES = (
+    "hongyan.chat.v1.MessageService",
+    "hongyan.chat.v1.ConversationService",
+    "hongyan.chat.v1.SearchService",
+)
 
 
 def find_users_by(channel: grpc.aio.Channel, internal_key: str) -> FindUsers:
@@ -106,6 +118,10 @@ async def serve() -> None:
     personal = Personal(begin, wire, on_changed=links.changed)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
+    search = SearchService(
+        Search(*transactions(database), now=now, clock=time.monotonic),
+        LocalLimit(Limit.parse("search", settings.limit_search), now=time.monotonic),
+    )
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
 
     def register(server: grpc.aio.Server) -> None:
@@ -115,6 +131,7 @@ async def serve() -> None:
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
             ConversationService(chat, links.cursors, personal, change_limit), server
         )
+        search_pb2_grpc.add_SearchServiceServicer_to_server(search, server)
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
     try:

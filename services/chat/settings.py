@@ -24,5 +24,7 @@ class Settings(ServiceSettings, DatabaseSettings):
     """How long a message may be edited."""
     limit_change: str = "60/1"
     """Changes of settings, clears and hidings a user may make: bucket/seconds for one more."""
+    limit_search: str = "30/2"
+    """Searches of a user: bucket/seconds for one more."""
     chat_crash_point: str = ""
     """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from services.chat.grams import LENGTH
 from services.common.database import id_column_type, text_column_type
 
 EMOJI_CHARACTERS = 32
@@ -173,3 +174,31 @@ MESSAGE = (
     message.c.expires_at,
 )
 """The columns of model.Message, in its order."""
+# Which part of a log can be found by its words: from first_seq to last_seq.
+search_head = sa.Table(
+    "search_head",
+    metadata,
+    sa.Column("conversation_id", id_column_type(), primary_key=True),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger, nullable=False),
+)
+
+# In which messages a gram is: what a search reads.
+search_gram = sa.Table(
+    "search_gram",
+    metadata,
+    sa.Column("conversation_id", id_column_type(), primary_key=True),
+    sa.Column("gram", text_column_type(LENGTH), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+# Which grams a message has in search_gram, so that they can be taken out again.
+search_document = sa.Table(
+    "search_document",
+    metadata,
+    sa.Column("conversation_id", id_column_type(), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    # In UTF-8, with spaces between them.
+    sa.Column("grams", sa.LargeBinary(262144), nullable=False),
+)

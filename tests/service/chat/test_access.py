@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from hongyan.chat.v1 import conversation_pb2, message_pb2
+from hongyan.chat.v1 import conversation_pb2, message_pb2, search_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import presence_pb2
 
@@ -170,6 +170,9 @@ FOREIGN = {
     ),
     "/hongyan.chat.v1.MessageService/Hide": Foreign(
         lambda id: message_pb2.HideRequest(conversation_id=id, seqs=[1])
+    ),
+    "/hongyan.chat.v1.SearchService/Search": Foreign(
+        lambda id: search_pb2.SearchRequest(query="hi", conversation_id=id)
     ),
     "/hongyan.chat.v1.ConversationService/GetConversation": Foreign(
         lambda id: conversation_pb2.GetConversationRequest(conversation_id=id)

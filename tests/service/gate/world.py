@@ -12,7 +12,12 @@ from typing import Any
 import grpc
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
+from hongyan.chat.v1 import (
+    conversation_pb2_grpc,
+    link_pb2_grpc,
+    message_pb2_grpc,
+    search_pb2_grpc,
+)
 
 from services.chat import wire
 from services.chat.changes import Changes
@@ -22,6 +27,9 @@ from services.chat.link import Links as ChatLinks
 from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat
+from services.chat.search import Search
+from services.chat.search_rpc import SearchService
+from services.chat.search_store import transactions
 from services.chat.store import Store
 from services.common.database import Database
 from services.common.identity import Caller
@@ -145,6 +153,10 @@ class ChatPod(Service):
         links.cursors = Cursors(begin, now, on_moved=links.moved)
         personal = Personal(begin, wire, links.changed)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
+        search = Search(
+            *transactions(self.database), lambda: time.time_ns() // 1000, time.monotonic
+        )
+        search_limit = LocalLimit(Limit("search", 30, 2), now=time.monotonic)
 
         def register(server: grpc.aio.Server) -> None:
             message_pb2_grpc.add_MessageServiceServicer_to_server(
@@ -152,6 +164,9 @@ class ChatPod(Service):
             )
             conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
                 ConversationService(chat, links.cursors, personal, limit), server
+            )
+            search_pb2_grpc.add_SearchServiceServicer_to_server(
+                SearchService(search, search_limit), server
             )
             link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
