@@ -26,6 +26,12 @@ def pong(nonce: int) -> bytes:
     return _frame(gate_pb2.ServerEvent(pong=gate_pb2.Pong(nonce=nonce)))
 
 
+def head_moved(conversation_id: str, last_seq: int) -> bytes:
+    """The head of a conversation moved."""
+    event = gate_pb2.HeadMoved(conversation_id=conversation_id, last_seq=last_seq)
+    return _frame(gate_pb2.ServerEvent(head_moved=event))
+
+
 def send_refused(conversation_id: str, client_message_id: str, error: AppError) -> bytes:
     """A message was not stored."""
     event = gate_pb2.SendRefused(

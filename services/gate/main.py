@@ -13,9 +13,10 @@ from services.common.tokens import Trust
 from services.gate.links import Links
 from services.gate.presence import Presence
 from services.gate.rpc import GateService
-from services.gate.rules import Gate
+from services.gate.rules import Gate, Limits
 from services.gate.session import Bounds
 from services.gate.settings import Settings
+from services.gate.watching import Watching
 
 
 async def serve() -> None:
@@ -28,19 +29,30 @@ async def serve() -> None:
     status = calls.open_channel(settings.status_target)
     trust = Trust(calls.fetch_trust_from(verify, internal_key), now=time.time)
     links = Links(settings.chat_target, settings.gate_id, internal_key)
+    watching = Watching(status, internal_key, time.monotonic, settings.offline_seconds)
     gate = links.gate = Gate(
         links,
         bounds=Bounds(settings.queue_frames, settings.queue_bytes),
         now=time.monotonic,
-        send_limits=(
+        watching=watching,
+        limits=Limits(
             LocalLimit(Limit.parse("send", settings.limit_send), time.monotonic),
             LocalLimit(Limit.parse("send_device", settings.limit_send_device), time.monotonic),
+            LocalLimit(Limit.parse("cursors", settings.limit_cursors), time.monotonic),
+            LocalLimit(Limit.parse("typing", settings.limit_typing), time.monotonic),
         ),
         idle_seconds=settings.idle_seconds,
         slow_seconds=settings.slow_seconds,
     )
     trust.on_ended = gate.end_sessions
-    presence = Presence(status, settings.gate_id, internal_key, gate.user_ids, time.monotonic)
+    presence = Presence(
+        status,
+        settings.gate_id,
+        internal_key,
+        user_ids=gate.user_ids,
+        session_count=gate.session_count,
+        now=time.monotonic,
+    )
 
     async def admit(caller: Caller) -> None:
         await limits.take(connect_limit, caller.user_id, closed_without_redis=False)
@@ -67,7 +79,15 @@ async def serve() -> None:
             register=register,
             names=("hongyan.gate.v1.GateService",),
             ready=ready,
-            background=(trust.follow, links.run, gate.resync, gate.sweep, presence.run),
+            background=(
+                trust.follow,
+                links.run,
+                gate.resync,
+                gate.sweep,
+                gate.tell_heads,
+                watching.run,
+                presence.run,
+            ),
             drain=drain,
         )
     finally:

@@ -24,13 +24,16 @@ class Presence:
         channel: grpc.aio.Channel,
         gate_id: str,
         internal_key: str,
+        *,
         user_ids: Callable[[], list[str]],
+        session_count: Callable[[], int],
         now: Callable[[], float],
     ) -> None:
         self._stub = directory_pb2_grpc.DirectoryServiceStub(channel)
         self._gate_id = gate_id
         self._metadata = calls.internal_metadata(internal_key)
         self._user_ids = user_ids
+        self._session_count = session_count
         self._now = now
         self._told: set[str] = set()
         self._lease_seconds = FIRST_LEASE_SECONDS
@@ -45,7 +48,7 @@ class Presence:
             # Who is told of counts from now: an answer that never comes may still be a lease.
             self._told |= here
             try:
-                await self._tell(arrived, left)
+                await self._tell(arrived, left, due=due)
                 self._told = here
                 if due:
                     renewed_at = self._now()
@@ -61,11 +64,15 @@ class Presence:
         except grpc.aio.AioRpcError as error:
             log.warning("presence.stale", why=error.code().name)
 
-    async def _tell(self, here: set[str], left: set[str]) -> None:
-        for arrived, gone in (*_pages(here, arrived=True), *_pages(left, arrived=False)):
+    async def _tell(self, here: set[str], left: set[str], *, due: bool = False) -> None:
+        pages = [*_pages(here, arrived=True), *_pages(left, arrived=False)]
+        for arrived, gone in pages or ([([], [])] if due else []):
             answer = await self._stub.Renew(
                 directory_pb2.RenewRequest(
-                    gate_id=self._gate_id, user_ids=arrived, left_user_ids=gone
+                    gate_id=self._gate_id,
+                    user_ids=arrived,
+                    left_user_ids=gone,
+                    session_count=self._session_count(),
                 ),
                 metadata=self._metadata,
                 timeout=calls.DEADLINE_SECONDS,

@@ -120,15 +120,29 @@ class GateService:
                 session.answer(frames.frame_refused(problem))
             elif kind == "send":
                 self._gate.send(session, event.send, traceparent)
-            elif kind == "read":
-                self._gate.read(session, event.read)
-            elif kind == "ping":
-                session.answer(frames.pong(event.ping.nonce))
-            elif kind == "sync":
-                self._gate.sync(session, event.sync)
-            elif kind == "bye":
-                session.finish()
             else:
+                self._do(session, kind, event)
+
+    def _do(self, session: Session, kind: str | None, event: gate_pb2.ClientEvent) -> None:
+        """Does what an event other than a send asks for."""
+        match kind:
+            case "read":
+                self._gate.read(session, event.read)
+            case "received":
+                self._gate.received(session, event.received)
+            case "typing":
+                self._gate.typing(session, event.typing)
+            case "watch":
+                self._gate.watch(session, event.watch.user_ids)
+            case "focus":
+                session.focus = event.focus.conversation_id
+            case "ping":
+                session.answer(frames.pong(event.ping.nonce))
+            case "sync":
+                self._gate.sync(session, event.sync)
+            case "bye":
+                session.finish()
+            case "hello":
                 self._gate.hello(session, event.hello.sync)
 
     def _is_sound(self, session: Session, event: gate_pb2.ClientEvent) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -27,10 +28,14 @@ SWEEP_SECONDS = 1.0
 RESYNC_PORTION = 50
 RESYNC_PAUSE_SECONDS = 0.05
 
+# How often heads that wait are looked at.
+HEADS_SECONDS = 0.25
+
 SESSIONS = Gauge("hongyan_gate_sessions", "Devices that are connected.")
 CLOSED = Counter("hongyan_gate_sessions_closed", "Sessions closed by the gate.", ["reason"])
 SENDS = Counter("hongyan_gate_sends", "Messages taken from devices.")
 PUSHES = Counter("hongyan_gate_pushes", "Push frames queued for devices.")
+HEADS = Counter("hongyan_gate_heads", "Moves of heads of large groups, told or joined.")
 UNANSWERED = Counter("hongyan_gate_sends_unanswered", "Sends refused since chat was lost or late.")
 
 log = structlog.get_logger()
@@ -52,6 +57,13 @@ class ChatLinks(Protocol):
     def live(self) -> Iterable[ChatLink]: ...
     def arrived(self, user_id: str) -> None: ...
     def left(self, user_id: str) -> None: ...
+
+
+class Watches(Protocol):
+    """Whose presence each session shows."""
+
+    def watch(self, session: Session, user_ids: Iterable[str]) -> None: ...
+    def forget(self, session: Session) -> None: ...
 
 
 class Asked:
@@ -79,6 +91,16 @@ class Barrier:
         self.left = left
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often a user may send and a device may send, move cursors, and say it is typing."""
+
+    send: LocalLimit
+    send_device: LocalLimit
+    cursors: LocalLimit
+    typing: LocalLimit
+
+
 class Gate:
     """All sessions of this gate.
 
@@ -91,20 +113,24 @@ class Gate:
         *,
         bounds: Bounds,
         now: Callable[[], float],
-        send_limits: tuple[LocalLimit, LocalLimit],
+        limits: Limits,
+        watching: Watches,
         idle_seconds: float,
         slow_seconds: float,
     ) -> None:
         self._links = links
         self._bounds = bounds
         self._now = now
-        self._user_limit, self._device_limit = send_limits
+        self._user_limit, self._device_limit = limits.send, limits.send_device
+        self._cursor_limit, self._typing_limit = limits.cursors, limits.typing
         self._idle_seconds = idle_seconds
         self._slow_seconds = slow_seconds
         self._sessions: dict[str, Session] = {}
         self._by_user: dict[str, list[Session]] = {}
         # Replaced by newer streams, and not ended yet.
         self._replaced: set[Session] = set()
+        self._watching = watching
+        self._with_heads: set[Session] = set()
         self._waiting_syncs: dict[Session, gate_pb2.Sync] = {}
         self._resync = asyncio.Event()
         self._draining = False
@@ -141,6 +167,7 @@ class Gate:
     def _drop(self, session: Session) -> None:
         del self._sessions[session.session_id]
         self._waiting_syncs.pop(session, None)
+        self._watching.forget(session)
         users = self._by_user[session.user_id]
         users.remove(session)
         if not users:
@@ -153,6 +180,10 @@ class Gate:
     def user_ids(self) -> list[str]:
         """Lists the users that have a session here."""
         return list(self._by_user)
+
+    def session_count(self) -> int:
+        """Returns how many sessions are open."""
+        return len(self._sessions)
 
     def end_sessions(self, session_ids: frozenset[str]) -> None:
         """Closes streams whose session was ended."""
@@ -198,13 +229,45 @@ class Gate:
 
     def read(self, session: Session, request: conversation_pb2.MarkReadRequest) -> None:
         """Passes a read cursor on to chat; nothing comes back to ask for."""
+        self._ask_cursor(session, request.conversation_id, link_pb2.DeviceRequest(read=request))
+
+    def received(self, session: Session, request: gate_pb2.Received) -> None:
+        """Passes a received cursor on to chat; nothing comes back to ask for."""
+        cursor = link_pb2.MarkReceivedRequest(
+            conversation_id=request.conversation_id, seq=request.seq
+        )
+        self._ask_cursor(session, request.conversation_id, link_pb2.DeviceRequest(received=cursor))
+
+    def typing(self, session: Session, request: gate_pb2.Typing) -> None:
+        """Passes on to chat that a user writes; too often is once."""
+        try:
+            self._typing_limit.take(f"{session.user_id} {request.conversation_id}")
+        except Exhausted:
+            return
         if link := self._links.choose(request.conversation_id):
+            typing = link_pb2.TypingRequest(conversation_id=request.conversation_id)
             link.ask(
                 link_pb2.DeviceRequest(
-                    user_id=session.user_id, session_id=session.session_id, read=request
+                    user_id=session.user_id, session_id=session.session_id, typing=typing
                 ),
                 None,
             )
+
+    def _ask_cursor(
+        self, session: Session, conversation_id: str, request: link_pb2.DeviceRequest
+    ) -> None:
+        """Passes a cursor on, unless the device moves them too often: they are hints."""
+        try:
+            self._cursor_limit.take(session.session_id)
+        except Exhausted:
+            return
+        if link := self._links.choose(conversation_id):
+            request.user_id, request.session_id = session.user_id, session.session_id
+            link.ask(request, None)
+
+    def watch(self, session: Session, user_ids: Iterable[str]) -> None:
+        """Makes a device be told of the presence of these users, and no others."""
+        self._watching.watch(session, user_ids)
 
     def hello(self, session: Session, sync: gate_pb2.Sync) -> None:
         """Asks chat for the first difference; pushes have been waiting for it."""
@@ -257,7 +320,11 @@ class Gate:
             link_pb2.DeviceRequest(
                 user_id=session.user_id,
                 session_id=session.session_id,
-                sync=link_pb2.SyncRequest(heads=heads),
+                sync=link_pb2.SyncRequest(
+                    heads=heads,
+                    user_version=sync.user_version,
+                    synced_at_micros=sync.synced_at_micros,
+                ),
             ),
             Asked(session, sync, self._now()),
         )
@@ -273,12 +340,7 @@ class Gate:
         """Hands an answer to who asked, or a push to every session of its users."""
         frame = delivery.frame
         if delivery.user_ids:
-            except_session_id = delivery.except_session_id
-            for user_id in delivery.user_ids:
-                for session in self._by_user.get(user_id, ()):
-                    if session.session_id != except_session_id:
-                        session.push(frame)
-                        PUSHES.inc()
+            self._hand_out(delivery)
             return
         answered: Asked | None = None
         for number in delivery.answered_numbers:
@@ -301,6 +363,38 @@ class Gate:
             answered.session.synced_at = self._now()
             if not delivery.more_follow:
                 self._end_sync(answered.session)
+
+    def _hand_out(self, delivery: link_pb2.Delivery) -> None:
+        """Hands a push to the sessions of its users, as its urgency says."""
+        frame, urgency = delivery.frame, delivery.urgency
+        except_session_id = delivery.except_session_id
+        for user_id in delivery.user_ids:
+            for session in self._by_user.get(user_id, ()):
+                if session.session_id == except_session_id:
+                    continue
+                if urgency == link_pb2.URGENCY_UNSPECIFIED:
+                    session.push(frame)
+                    PUSHES.inc()
+                elif urgency == link_pb2.URGENCY_HINT:
+                    session.hint(frame)
+                elif (
+                    urgency == link_pb2.URGENCY_FOCUS and session.focus == delivery.conversation_id
+                ):
+                    session.push(frame)
+                    PUSHES.inc()
+                else:
+                    session.head_moved(delivery.conversation_id, delivery.last_seq)
+                    self._with_heads.add(session)
+                    HEADS.inc()
+
+    async def tell_heads(self) -> None:
+        """Tells devices of heads that moved again within a second of being told."""
+        while True:
+            await asyncio.sleep(HEADS_SECONDS)
+            for session in list(self._with_heads):
+                session.tell_heads()
+                if session.closing or not session.heads:
+                    self._with_heads.discard(session)
 
     def _end_sync(self, session: Session) -> None:
         session.end_sync()

@@ -13,6 +13,10 @@ from services.gate import frames
 # One write joins what is queued, up to this many bytes.
 WRITE_BYTES = 256 * 1024
 
+# A head that moves again within this time is told at its end.
+HEAD_SECONDS = 1.0
+REMEMBERED_HEADS = 100
+
 NEED_SYNC = Counter("hongyan_gate_need_sync", "Times that pushes became one NeedSync.")
 
 
@@ -49,6 +53,11 @@ class Session:
         self.sync_wanted: gate_pb2.Sync | None = None
         self.synced_at = now()
         self.sends_open = 0
+        # The conversation that the device shows.
+        self.focus = ""
+        # Heads to tell: conversation → the newest seq, and since when it may be told.
+        self.heads: dict[str, int] = {}
+        self.heads_told_at: dict[str, float] = {}
         self.wake = asyncio.Event()
         self._bounds = bounds
         self._queue: deque[tuple[bytes, bool]] = deque()
@@ -81,6 +90,29 @@ class Session:
         self._queue.append((frame, True))
         self._queue_bytes += len(frame)
         self.wake.set()
+
+    def hint(self, frame: bytes) -> None:
+        """Queues what is worth nothing later: left out when something else waits."""
+        if not self.syncing and not self._queue:
+            self.push(frame)
+
+    def head_moved(self, conversation_id: str, last_seq: int) -> None:
+        """Tells of a head, at most once a second for a conversation; the last one always goes."""
+        self.heads[conversation_id] = max(last_seq, self.heads.get(conversation_id, 0))
+        self.tell_heads()
+
+    def tell_heads(self) -> None:
+        """Tells of the heads that moved and whose time has come."""
+        now = self.now()
+        told = self.heads_told_at
+        due = [id for id in self.heads if now - told.get(id, -HEAD_SECONDS) >= HEAD_SECONDS]
+        for id in due:
+            told[id] = now
+            self.push(frames.head_moved(id, self.heads.pop(id)))
+        if len(told) > REMEMBERED_HEADS:
+            self.heads_told_at = {
+                id: moment for id, moment in told.items() if now - moment < HEAD_SECONDS
+            }
 
     def need_sync(self) -> None:
         """Drops the hints that wait and tells the device to sync."""

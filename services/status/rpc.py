@@ -42,7 +42,21 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         await self._directory.renew(
             request.gate_id, list(request.user_ids), list(request.left_user_ids)
         )
+        await self._directory.count(request.gate_id, request.session_count)
         return directory_pb2.RenewResponse(lease=self._lease)
+
+    async def Look(self, request: directory_pb2.LookRequest, context: Any) -> Any:
+        presences = await self._directory.presences(list(request.user_ids))
+        return directory_pb2.LookResponse(presences=[to_presence(one) for one in presences])
+
+    async def ListGates(self, request: directory_pb2.ListGatesRequest, context: Any) -> Any:
+        gates = await self._directory.gates()
+        return directory_pb2.ListGatesResponse(
+            gates=[
+                directory_pb2.Gate(gate_id=gate_id, session_count=count)
+                for gate_id, count in sorted(gates.items())
+            ]
+        )
 
 
 def to_presence(presence: Presence) -> presence_pb2.Presence:

@@ -30,6 +30,8 @@ class Leases(Protocol):
     async def renew(self, gate_id: str, user_ids: Sequence[str], now: float) -> None: ...
     async def drop(self, gate_id: str, user_ids: Sequence[str], now: float) -> None: ...
     async def look(self, user_ids: Sequence[str], now: float) -> list[Seen]: ...
+    async def count(self, gate_id: str, sessions: int, now: float) -> None: ...
+    async def gates(self, now: float) -> dict[str, int]: ...
 
 
 class Directory:
@@ -48,6 +50,14 @@ class Directory:
             await self._leases.renew(gate_id, user_ids, now)
         if left_user_ids:
             await self._leases.drop(gate_id, left_user_ids, now)
+
+    async def count(self, gate_id: str, sessions: int) -> None:
+        """Notes how many sessions a gate holds."""
+        await self._leases.count(gate_id, sessions, self._now())
+
+    async def gates(self) -> dict[str, int]:
+        """Returns the gates that have a lease, and how many sessions each holds."""
+        return await self._leases.gates(self._now())
 
     async def presences(self, user_ids: Sequence[str]) -> list[Presence]:
         """Returns presences in the order of the ids; not known while the leases are away."""

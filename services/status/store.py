@@ -2,6 +2,8 @@
 
 {user:ID}:gates   sorted set: gate id → Unix time at which its lease ends
 {user:ID}:seen    string: Unix time at which the user was last known to be connected
+{gates}:leases    sorted set: gate id → Unix time at which its lease ends
+{gates}:sessions  hash: gate id → how many sessions it holds
 """
 
 from collections.abc import Sequence
@@ -53,6 +55,27 @@ class Store:
             Seen(float(gates[0][1]) if gates else 0.0, float(seen) if seen else None)
             for gates, seen in zip(answers[::2], answers[1::2], strict=True)
         ]
+
+    async def count(self, gate_id: str, sessions: int, now: float) -> None:
+        """Notes a gate and its sessions, and forgets gates whose lease has ended."""
+        with redis_errors():
+            ended = await self._redis.zrangebyscore("{gates}:leases", "-inf", now)
+            pipeline = self._redis.pipeline()
+            if ended:
+                pipeline.zrem("{gates}:leases", *ended)
+                pipeline.hdel("{gates}:sessions", *ended)
+            pipeline.zadd("{gates}:leases", {gate_id: now + self._lease_seconds})
+            pipeline.hset("{gates}:sessions", gate_id, str(sessions))
+            pipeline.expire("{gates}:leases", self._keep_seconds)
+            pipeline.expire("{gates}:sessions", self._keep_seconds)
+            await pipeline.execute()
+
+    async def gates(self, now: float) -> dict[str, int]:
+        """Returns the gates that have a lease, and how many sessions each holds."""
+        with redis_errors():
+            live = await self._redis.zrangebyscore("{gates}:leases", now, "+inf")
+            counts = await self._redis.hgetall("{gates}:sessions")
+        return {str(gate): int(counts.get(str(gate), 0)) for gate in live}
 
     async def check(self) -> None:
         """Raises Unavailable when Redis does not answer."""

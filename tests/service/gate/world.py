@@ -39,8 +39,9 @@ from services.common.serving import SERVER_OPTIONS
 from services.common.tokens import Signer, Trust, TrustUpdate
 from services.gate.links import Links
 from services.gate.rpc import GateService
-from services.gate.rules import Gate
+from services.gate.rules import Gate, Limits
 from services.gate.session import Bounds
+from services.gate.watching import Watching
 
 INTERNAL_KEY = "internal-key-of-the-tests"
 
@@ -204,13 +205,19 @@ class GatePod(Service):
         super().__init__(verify, port)
         options = options or GateOptions()
         self.links = Links(chat_targets, f"gate-{port}", INTERNAL_KEY)
+        # Nobody answers there: who watches is told nothing, as while status is away.
+        channel = grpc.aio.insecure_channel("127.0.0.1:9")
+        self.watching = Watching(channel, INTERNAL_KEY, options.now, 25)
         self.gate = self.links.gate = Gate(
             self.links,
             bounds=options.bounds,
             now=options.now,
-            send_limits=(
+            watching=self.watching,
+            limits=Limits(
                 LocalLimit(Limit.parse("send", options.user_limit), options.now),
                 LocalLimit(Limit.parse("send_device", options.device_limit), options.now),
+                LocalLimit(Limit.parse("cursors", "1000/0.001"), options.now),
+                LocalLimit(Limit.parse("typing", "1/2"), options.now),
             ),
             idle_seconds=options.idle_seconds,
             slow_seconds=options.slow_seconds,
@@ -232,5 +239,6 @@ class GatePod(Service):
             self.links.run,
             self.gate.resync,
             self.gate.sweep,
+            self.gate.tell_heads,
         )
         return self

@@ -42,6 +42,13 @@ class Caller:
     async def states(self, *user_ids: str) -> list[int]:
         return [presence.state for presence in await self.query(*user_ids)]
 
+    async def gates(self) -> dict[str, int]:
+        metadata = calls.internal_metadata(INTERNAL_KEY)
+        answer = await self._directory.ListGates(
+            directory_pb2.ListGatesRequest(), metadata=metadata, timeout=15
+        )
+        return {it.gate_id: it.session_count for it in answer.gates}
+
     async def renew(self, gate_id: str, *here: str, left: tuple[str, ...] = ()) -> float:
         request = directory_pb2.RenewRequest(gate_id=gate_id, user_ids=here, left_user_ids=left)
         metadata = calls.internal_metadata(INTERNAL_KEY)
@@ -113,6 +120,16 @@ async def test_answers_come_in_the_order_of_the_request(caller: Caller) -> None:
     assert await caller.states("user1", "user0", "user1") == [OFFLINE, ONLINE, OFFLINE]
 
 
+async def test_a_gate_is_listed_while_it_renews(caller: Caller, clock: Clock) -> None:
+    await caller.renew("gate-1", "ann")
+    await caller.renew("gate-2")
+    assert await caller.gates() == {"gate-1": 0, "gate-2": 0}
+    clock.now += LEASE_SECONDS - 1
+    await caller.renew("gate-2")
+    clock.now += 2
+    assert await caller.gates() == {"gate-2": 0}
+
+
 async def test_somebody_never_seen_is_offline_without_a_time(caller: Caller) -> None:
     [stranger] = await caller.query("stranger")
     assert stranger.state == OFFLINE
@@ -133,7 +150,7 @@ async def test_nothing_is_kept_for_ever(caller: Caller, redis: RedisCluster) -> 
 
 async def test_keys_of_one_user_are_in_one_slot(caller: Caller, redis: RedisCluster) -> None:
     await caller.renew("gate-1", "ann")
-    keys = await redis.keys("*")
+    keys = await redis.keys("{user:*")
     assert len(keys) == 2
     assert len({redis.keyslot(key) for key in keys}) == 1
 
@@ -198,7 +215,14 @@ async def test_a_gate_tells_who_came_and_who_left_and_heals_after_a_loss(
     monkeypatch.setattr("services.gate.presence.CHANGES_SECONDS", 0.005)
     here: list[str] = []
     async with grpc.aio.insecure_channel(status.target) as channel:
-        presence = Presence(channel, "gate-1", INTERNAL_KEY, lambda: list(here), now=clock)
+        presence = Presence(
+            channel,
+            "gate-1",
+            INTERNAL_KEY,
+            user_ids=lambda: list(here),
+            session_count=lambda: 2 * len(here),
+            now=clock,
+        )
         running = asyncio.create_task(presence.run())
 
         async def wait_for(*states: int) -> None:
@@ -208,6 +232,7 @@ async def test_a_gate_tells_who_came_and_who_left_and_heals_after_a_loss(
 
         here[:] = ["ann", "bob"]
         await wait_for(ONLINE, ONLINE)
+        assert await caller.gates() == {"gate-1": 4}
         here[:] = ["bob"]
         await wait_for(OFFLINE, ONLINE)
         await redis.flushall()
@@ -228,12 +253,19 @@ async def test_what_was_told_without_an_answer_is_dropped_too(
     status: StatusPod, caller: Caller, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     async with grpc.aio.insecure_channel(status.target) as channel:
-        presence = Presence(channel, "gate-1", INTERNAL_KEY, lambda: ["ann"], now=clock)
+        presence = Presence(
+            channel,
+            "gate-1",
+            INTERNAL_KEY,
+            user_ids=lambda: ["ann"],
+            session_count=lambda: 1,
+            now=clock,
+        )
         tell = presence._tell
         stored = asyncio.Event()
 
-        async def tell_and_hang(here: set[str], left: set[str]) -> None:
-            await tell(here, left)
+        async def tell_and_hang(here: set[str], left: set[str], *, due: bool) -> None:
+            await tell(here, left, due=due)
             stored.set()
             await asyncio.Event().wait()
 

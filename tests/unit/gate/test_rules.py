@@ -6,7 +6,7 @@ from hongyan.gate.v1 import gate_pb2
 
 from services.common.identity import Caller
 from services.common.limits import Limit, LocalLimit
-from services.gate.rules import Gate
+from services.gate.rules import Gate, Limits
 from services.gate.session import Bounds
 
 OPEN = Limit("send", 1000, 0.001)
@@ -45,6 +45,14 @@ class Pods:
         pass
 
 
+class Nobody:
+    def watch(self, session, user_ids):
+        pass
+
+    def forget(self, session):
+        pass
+
+
 @pytest.fixture
 def pods():
     return Pods(3)
@@ -57,7 +65,8 @@ def gate(pods):
         pods,
         bounds=Bounds(100, 100_000),
         now=lambda: 0.0,
-        send_limits=(limit, limit),
+        watching=Nobody(),
+        limits=Limits(limit, limit, limit, limit),
         idle_seconds=90,
         slow_seconds=10,
     )

@@ -12,6 +12,7 @@ if typing.TYPE_CHECKING:
 import buf.validate.validate_pb2
 import google.protobuf.duration_pb2
 import hongyan.options.v1.access_pb2
+import hongyan.status.v1.presence_pb2
 import hongyan.status.v1.directory_pb2
 
 
@@ -21,6 +22,14 @@ class DirectoryServiceBase(abc.ABC):
     async def Renew(self, stream: 'grpclib.server.Stream[hongyan.status.v1.directory_pb2.RenewRequest, hongyan.status.v1.directory_pb2.RenewResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def Look(self, stream: 'grpclib.server.Stream[hongyan.status.v1.directory_pb2.LookRequest, hongyan.status.v1.directory_pb2.LookResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def ListGates(self, stream: 'grpclib.server.Stream[hongyan.status.v1.directory_pb2.ListGatesRequest, hongyan.status.v1.directory_pb2.ListGatesResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/hongyan.status.v1.DirectoryService/Renew': grpclib.const.Handler(
@@ -28,6 +37,18 @@ class DirectoryServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.status.v1.directory_pb2.RenewRequest,
                 hongyan.status.v1.directory_pb2.RenewResponse,
+            ),
+            '/hongyan.status.v1.DirectoryService/Look': grpclib.const.Handler(
+                self.Look,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.status.v1.directory_pb2.LookRequest,
+                hongyan.status.v1.directory_pb2.LookResponse,
+            ),
+            '/hongyan.status.v1.DirectoryService/ListGates': grpclib.const.Handler(
+                self.ListGates,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.status.v1.directory_pb2.ListGatesRequest,
+                hongyan.status.v1.directory_pb2.ListGatesResponse,
             ),
         }
 
@@ -40,4 +61,16 @@ class DirectoryServiceStub:
             '/hongyan.status.v1.DirectoryService/Renew',
             hongyan.status.v1.directory_pb2.RenewRequest,
             hongyan.status.v1.directory_pb2.RenewResponse,
+        )
+        self.Look = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.status.v1.DirectoryService/Look',
+            hongyan.status.v1.directory_pb2.LookRequest,
+            hongyan.status.v1.directory_pb2.LookResponse,
+        )
+        self.ListGates = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.status.v1.DirectoryService/ListGates',
+            hongyan.status.v1.directory_pb2.ListGatesRequest,
+            hongyan.status.v1.directory_pb2.ListGatesResponse,
         )

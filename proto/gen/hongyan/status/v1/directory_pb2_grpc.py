@@ -40,6 +40,16 @@ class DirectoryServiceStub:
                 request_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.RenewRequest.SerializeToString,
                 response_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.RenewResponse.FromString,
                 _registered_method=True)
+        self.Look = channel.unary_unary(
+                '/hongyan.status.v1.DirectoryService/Look',
+                request_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.LookRequest.SerializeToString,
+                response_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.LookResponse.FromString,
+                _registered_method=True)
+        self.ListGates = channel.unary_unary(
+                '/hongyan.status.v1.DirectoryService/ListGates',
+                request_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesRequest.SerializeToString,
+                response_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesResponse.FromString,
+                _registered_method=True)
 
 
 class DirectoryServiceServicer:
@@ -54,6 +64,20 @@ class DirectoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Look(self, request, context):
+        """Says who is online, for the devices of a gate that watch them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGates(self, request, context):
+        """Lists the gates that are there, and how many sessions each holds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DirectoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +85,16 @@ def add_DirectoryServiceServicer_to_server(servicer, server):
                     servicer.Renew,
                     request_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.RenewRequest.FromString,
                     response_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.RenewResponse.SerializeToString,
+            ),
+            'Look': grpc.unary_unary_rpc_method_handler(
+                    servicer.Look,
+                    request_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.LookRequest.FromString,
+                    response_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.LookResponse.SerializeToString,
+            ),
+            'ListGates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGates,
+                    request_deserializer=hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesRequest.FromString,
+                    response_serializer=hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +125,60 @@ class DirectoryService:
             '/hongyan.status.v1.DirectoryService/Renew',
             hongyan_dot_status_dot_v1_dot_directory__pb2.RenewRequest.SerializeToString,
             hongyan_dot_status_dot_v1_dot_directory__pb2.RenewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Look(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.status.v1.DirectoryService/Look',
+            hongyan_dot_status_dot_v1_dot_directory__pb2.LookRequest.SerializeToString,
+            hongyan_dot_status_dot_v1_dot_directory__pb2.LookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.status.v1.DirectoryService/ListGates',
+            hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesRequest.SerializeToString,
+            hongyan_dot_status_dot_v1_dot_directory__pb2.ListGatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,10 @@ class DirectoryServiceStub:
     """Renews the leases of users that have a session on a gate, and drops those
     of users that left. A lease that is not renewed runs out by itself.
     """
+    Look: _grpc.UnaryUnaryMultiCallable[_directory_pb2.LookRequest, _directory_pb2.LookResponse]
+    """Says who is online, for the devices of a gate that watch them."""
+    ListGates: _grpc.UnaryUnaryMultiCallable[_directory_pb2.ListGatesRequest, _directory_pb2.ListGatesResponse]
+    """Lists the gates that are there, and how many sessions each holds."""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -47,6 +51,10 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     """Renews the leases of users that have a session on a gate, and drops those
     of users that left. A lease that is not renewed runs out by itself.
     """
+    Look: _aio.UnaryUnaryMultiCallable[_directory_pb2.LookRequest, _directory_pb2.LookResponse]  # type: ignore[assignment]
+    """Says who is online, for the devices of a gate that watch them."""
+    ListGates: _aio.UnaryUnaryMultiCallable[_directory_pb2.ListGatesRequest, _directory_pb2.ListGatesResponse]  # type: ignore[assignment]
+    """Lists the gates that are there, and how many sessions each holds."""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which gates hold which users. Not routed by the gateway."""
@@ -60,5 +68,21 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Renews the leases of users that have a session on a gate, and drops those
         of users that left. A lease that is not renewed runs out by itself.
         """
+
+    @_abc_1.abstractmethod
+    def Look(
+        self,
+        request: _directory_pb2.LookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.LookResponse, _abc.Awaitable[_directory_pb2.LookResponse]]:
+        """Says who is online, for the devices of a gate that watch them."""
+
+    @_abc_1.abstractmethod
+    def ListGates(
+        self,
+        request: _directory_pb2.ListGatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_directory_pb2.ListGatesResponse, _abc.Awaitable[_directory_pb2.ListGatesResponse]]:
+        """Lists the gates that are there, and how many sessions each holds."""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
