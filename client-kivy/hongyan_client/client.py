@@ -10,6 +10,7 @@ The cache is what is shown; the network feeds it. Everything raises `errors.Hong
 """
 
 import asyncio
+import contextlib
 import logging
 import platform as system
 import random
@@ -17,7 +18,6 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,32 +26,26 @@ from grpclib.const import Status
 from hongyan.verify.v1 import account_pb2
 
 from hongyan_client.account import AccountCalls
-from hongyan_client.cache import Cache
 from hongyan_client.channel import Channel
-from hongyan_client.chat_calls import ChatCalls
-from hongyan_client.connection import Connection
 from hongyan_client.errors import (
     DeadlineExceeded,
     NotLoggedIn,
     Unavailable,
 )
-from hongyan_client.history import History
 from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
+from hongyan_client.local import Local, open_local
 from hongyan_client.model import (
     Account,
     ConnectionChanged,
     ConnectionState,
-    Conversation,
     Event,
-    Message,
-    MessageStateChanged,
+    MessageChanged,
     Session,
     SignedOut,
     User,
 )
-from hongyan_client.outbox import Outbox
-from hongyan_client.sending import Sending
-from hongyan_client.sync import GAP_SECONDS, Sync
+from hongyan_client.sync import GAP_SECONDS
+from hongyan_client.talk import Talk
 from hongyan_client.tokens import TokenFile, TokenStore, write_private
 
 USER_FRESH_SECONDS = 600
@@ -59,19 +53,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-@dataclass(slots=True)
-class _Local:
-    """What exists while an account is known: its cache and all that feeds it."""
-
-    cache: Cache
-    sync: Sync
-    outbox: Outbox
-    connection: Connection
-    sending: Sending
-    history: History
-
-
-class Client:
+class Client(Talk):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -99,7 +81,7 @@ class Client:
         self._now = now
         self._jitter = jitter
         self._listeners = Listeners()
-        self._local: _Local | None = None
+        self._local: Local | None = None
         self._runner: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = False
@@ -131,6 +113,11 @@ class Client:
         if self._local is not None:
             return self._local.connection.state
         return ConnectionState.OFFLINE if self.user_id else ConnectionState.SIGNED_OUT
+
+    @property
+    def is_started(self) -> bool:
+        """Whether there is, or will be again, a live stream."""
+        return self._runner is not None
 
     # Accounts and sessions
 
@@ -215,86 +202,6 @@ class Client:
         """Ends a session of the account; "current" is this one, but `logout` is better."""
         await self.account.end_session(session_id)
 
-    # Conversations and messages
-
-    async def open_direct(self, user_id: str) -> Conversation:
-        """Returns the one direct conversation with a user, made when it is not there yet."""
-        return await self._open().history.open_direct(user_id, self._micros())
-
-    async def conversations(self) -> list[Conversation]:
-        """Returns the conversations, the latest active first.
-
-        From the cache while the client is started; else the server is asked first, when it
-        can be reached.
-        """
-        local = self._open()
-        if self._runner is None:
-            await local.history.fetch_conversations(self._micros())
-        return local.cache.conversations()
-
-    def conversation(self, conversation_id: str) -> Conversation | None:
-        """Returns what the cache knows of a conversation."""
-        return self._open().cache.conversation(conversation_id)
-
-    async def history(
-        self, conversation_id: str, before_seq: int | None = None, limit: int = 50
-    ) -> list[Message]:
-        """Returns up to `limit` messages below `before_seq` (the newest without it), oldest
-        first: from the cache, and from the server where the cache does not reach.
-
-        Without the server it returns what there is; raises Unavailable when that is nothing.
-        """
-        return await self._open().history.history(conversation_id, before_seq, limit)
-
-    async def refresh(self, conversation_id: str) -> None:
-        """Brings a conversation's newest messages in without a stream, for one-off commands."""
-        await self._open().history.refresh(conversation_id)
-
-    def pending(self, conversation_id: str | None = None) -> list[Message]:
-        """Returns what has no place in the history yet: being sent, failed, or just stored."""
-        return self._open().cache.outbox(conversation_id)
-
-    async def send(self, conversation_id: str, text: str) -> Message:
-        """Writes a message to the outbox and returns it as SENDING, once the disk has it.
-
-        Raises InvalidArgument for a text that the server would refuse, and OutboxFull.
-        """
-        return await self._open().sending.send(conversation_id, text)
-
-    async def settled(self, client_message_id: str, timeout: float = 30.0) -> Message:
-        """Waits until a sent message is stored and returns it with its seq.
-
-        Raises what the server refused it with, or DeadlineExceeded: it is still in the outbox.
-        """
-        return await self._open().sending.settled(client_message_id, timeout)
-
-    async def deliver(self, timeout: float = 30.0) -> None:
-        """Sends what the outbox holds by unary calls, in order, for commands without a stream.
-
-        A refused message is marked as failed. Raises Unavailable or DeadlineExceeded when the
-        rest has to wait.
-        """
-        await self._open().sending.deliver(timeout)
-
-    def resend(self, client_message_id: str) -> Message | None:
-        """Tries a failed message again under the same id."""
-        return self._open().sending.resend(client_message_id)
-
-    def discard(self, client_message_id: str) -> None:
-        """Drops a failed message."""
-        self._open().sending.discard(client_message_id)
-
-    def mark_read(self, conversation_id: str, seq: int) -> None:
-        """Moves the own cursor: here at once, on the server within 300 ms or when online."""
-        local = self._open()
-        known = local.cache.conversation(conversation_id)
-        if known is not None:
-            seq = min(seq, known.last_seq)
-        local.cache.put_unsent_read(conversation_id, seq)
-        local.sync.move_read(conversation_id, local.cache.user_id, seq)
-        if self._runner is not None:
-            local.connection.schedule_reads()
-
     # The live connection
 
     async def start(self) -> None:
@@ -310,12 +217,13 @@ class Client:
         self._runner = asyncio.create_task(self._run(local, ready), name="hongyan client")
         await ready.wait()
 
-    async def _run(self, local: _Local, ready: asyncio.Event) -> None:
+    async def _run(self, local: Local, ready: asyncio.Event) -> None:
         """Owns every task of the client."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 ready.set()
+                tasks.create_task(self._expire(local))
                 await local.connection.run()
                 # Only repairs may be left; without a stream they wait for nothing.
                 raise asyncio.CancelledError
@@ -326,6 +234,18 @@ class Client:
             local.connection.end("FAULT", ConnectionState.OFFLINE)
         finally:
             self._tasks = None
+
+    async def _expire(self, local: Local) -> None:
+        """Takes messages away when they are due."""
+        while True:
+            for message in local.cache.expire(self._micros()):
+                self._publish(MessageChanged(message))
+            due = local.cache.next_expiry()
+            local.sync.expiring.clear()
+            seconds = None if due is None else max(0.0, (due - self._micros()) / 1_000_000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await local.sync.expiring.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None] | None":
         """Starts a task in the client's group; None when the client is not started."""
@@ -386,54 +306,23 @@ class Client:
             runner.cancel()
             await asyncio.gather(runner, return_exceptions=True)
 
-    def _open(self) -> _Local:
+    def _open(self) -> Local:
         """Returns the account's cache and what feeds it; raises NotLoggedIn."""
         if self._local is not None:
             return self._local
-        user_id = self.user_id
-        if not user_id:
+        if not self.user_id:
             raise NotLoggedIn("log in first")
-        cache = Cache(self.home / "accounts" / f"{user_id}.sqlite", user_id)
-        chat = ChatCalls(self.channel, self.account)
-        connection = Connection(
+        self._local = open_local(
+            self.home / "accounts" / f"{self.user_id}.sqlite",
+            self.user_id,
             self.channel,
             self.account,
-            cache,
-            self._publish,
-            self._spawn,
-            jitter=self._jitter,
-        )
-        connection.sync = Sync(
-            cache,
-            chat.list_after,
-            self._publish,
-            self._spawn,
-            now_micros=self._micros,
-            settled=connection.settle,
-            need_sync=connection.request_sync,
+            publish=self._publish,
+            spawn=self._spawn,
+            now=self._now,
+            in_flight=self._in_flight,
             gap_seconds=self._gap_seconds,
             jitter=self._jitter,
-        )
-        connection.outbox = Outbox(
-            cache,
-            connection.transmit,
-            lambda message: self._publish(MessageStateChanged(message)),
-            lambda delay, call: asyncio.get_running_loop().call_later(delay, call),
-            in_flight=self._in_flight,
-            jitter=self._jitter,
-        )
-        sending = Sending(
-            cache,
-            connection.outbox,
-            connection.sync,
-            chat,
-            publish=self._publish,
-            now=self._now,
-        )
-        connection.refused = sending.note_refusal
-        history = History(cache, connection.sync, chat)
-        self._local = _Local(
-            cache, connection.sync, connection.outbox, connection, sending, history
         )
         return self._local
 

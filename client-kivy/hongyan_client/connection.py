@@ -1,18 +1,20 @@
 """Keeps the live stream: connects, applies what comes, reconnects with back-off, and ends."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from hongyan.chat.v1 import conversation_pb2
 from hongyan.gate.v1 import gate_pb2
 
 from hongyan_client.account import AccountCalls
 from hongyan_client.cache import Cache
+from hongyan_client.cache_outbox import READ, Cursor
 from hongyan_client.channel import Channel
-from hongyan_client.convert import to_error, to_message, to_send
+from hongyan_client.convert import to_error, to_message, to_presence, to_send
 from hongyan_client.errors import (
     HongyanError,
     NotLoggedIn,
@@ -29,7 +31,10 @@ from hongyan_client.model import (
     ConnectionState,
     Event,
     Message,
+    Presence,
+    PresenceChanged,
     SignedOut,
+    TypingStarted,
 )
 from hongyan_client.outbox import Outbox
 from hongyan_client.stream import Stream
@@ -37,7 +42,9 @@ from hongyan_client.sync import Spawn, Sync
 
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 20.0
-READ_SECONDS = 0.3
+CURSOR_SECONDS = 0.3
+TYPING_SECONDS = 2.0
+MAX_WATCHED = 200
 
 FINAL_REASONS = {
     gate_pb2.GO_AWAY_REASON_REPLACED: "REPLACED",
@@ -80,8 +87,12 @@ class Connection:
         self._penalty = 0
         self._syncing = False
         self._sync_again = False
-        self._read_timer: asyncio.TimerHandle | None = None
-        self._reads_on_way: tuple[int, list[tuple[str, int]]] | None = None
+        self._cursor_timer: asyncio.TimerHandle | None = None
+        self._cursors_on_way: tuple[int, list[Cursor]] | None = None
+        self._watched: tuple[str, ...] = ()
+        self._typed: dict[str, float] = {}
+        self.presences: dict[str, Presence] = {}
+        """What was told of the users that are watched."""
         self._wake = asyncio.Event()
         self._waiting: set[asyncio.Future[None]] = set()
         self.state = ConnectionState.OFFLINE
@@ -137,13 +148,17 @@ class Connection:
     async def _live(self, token: str) -> None:
         """Lives through one stream, from Hello to its end."""
         async with Stream(self._channel, token) as stream:
-            await stream.open(fitting_heads(self.sync.hello()))
+            await stream.open(self._known())
             self._stream, self._away = stream, None
             self._syncing, self._sync_again = True, False
             self._set_state(ConnectionState.ONLINE)
             try:
                 self.outbox.connected()
-                self.flush_reads()
+                self.flush_cursors()
+                if self._watched:
+                    self.watch(self._watched)
+                if self.sync.focus:
+                    self.focus(self.sync.focus)
                 # After a GoAway the stream is used until its server ends it, but not longer
                 # than until the time to connect again has come.
                 async with asyncio.timeout(None) as self._deadline:
@@ -168,7 +183,7 @@ class Connection:
 
     def _lose_stream(self) -> None:
         self._stream = None
-        self._reads_on_way = None
+        self._cursors_on_way = None
         self.is_caught_up = False
         self.outbox.disconnected()
 
@@ -194,8 +209,8 @@ class Connection:
 
     def _apply_event(self, event: gate_pb2.ServerEvent) -> None:
         kind = event.WhichOneof("event")
-        if kind == "message":
-            self.sync.apply_message(to_message(event.message))
+        if kind in ("message", "presences", "typing_started"):
+            self._apply_news(event)
         elif kind == "send_ack":
             self._penalty = 0
             self.sync.apply_ack(event.send_ack)
@@ -205,14 +220,14 @@ class Connection:
                 self.refused(event.send_refused.client_message_id, error)
             self.outbox.refused(event.send_refused.client_message_id, error)
         elif kind == "difference":
-            for conversation in event.difference.conversations:
-                self.sync.apply_difference(conversation)
+            self._apply_difference(event.difference)
         elif kind == "caught_up":
+            self.sync.apply_caught_up(event.caught_up)
             self._caught_up()
         elif kind == "need_sync":
             self.request_sync()
-        elif kind == "read_moved":
-            self.sync.apply_read_moved(event.read_moved)
+        elif kind in ("read_moved", "received_moved", "head_moved", "user_change"):
+            getattr(self.sync, f"apply_{kind}")(getattr(event, kind))
         elif kind == "go_away":
             self._go_away(event.go_away)
         elif kind == "pong":
@@ -223,6 +238,60 @@ class Connection:
             self._penalty += 1
             raise to_error(event.frame_refused.refusal)
 
+    def _apply_news(self, event: gate_pb2.ServerEvent) -> None:
+        """Takes what others do: they write, begin to write, come and go."""
+        if event.HasField("message"):
+            self.sync.apply_message(to_message(event.message))
+        elif event.HasField("typing_started"):
+            typing = event.typing_started
+            self._publish(TypingStarted(typing.conversation_id, typing.user_id))
+        for it in event.presences.presences:
+            presence = self.presences[it.user_id] = to_presence(it)
+            self._publish(PresenceChanged(presence))
+
+    def _apply_difference(self, difference: gate_pb2.Difference) -> None:
+        if difference.reset:
+            self.sync.apply_reset()
+            self._syncing = False
+            self.request_sync()
+            return
+        for change in difference.user_changes:
+            self.sync.apply_user_change(change)
+        for conversation in difference.conversations:
+            self.sync.apply_difference(conversation)
+
+    def _known(self) -> gate_pb2.Sync:
+        """Returns what this device has."""
+        sync = fitting_heads(self.sync.hello())
+        sync.user_version, sync.synced_at_micros = self.sync.known()
+        return sync
+
+    def watch(self, user_ids: Iterable[str]) -> None:
+        """Has the presence of these users told, and of no others."""
+        self._watched = tuple(dict.fromkeys(user_ids))[:MAX_WATCHED]
+        for user_id in self.presences.keys() - set(self._watched):
+            del self.presences[user_id]
+        self._say(gate_pb2.ClientEvent(watch=gate_pb2.Watch(user_ids=self._watched)))
+
+    def focus(self, conversation_id: str) -> None:
+        """Says which conversation is shown."""
+        self.sync.focus = conversation_id
+        self._say(gate_pb2.ClientEvent(focus=gate_pb2.Focus(conversation_id=conversation_id)))
+
+    def typing(self, conversation_id: str) -> None:
+        """Says that the user is writing; at most once in two seconds."""
+        now = asyncio.get_running_loop().time()
+        if now - self._typed.get(conversation_id, -TYPING_SECONDS) < TYPING_SECONDS:
+            return
+        self._typed = {conversation_id: now}
+        self._say(gate_pb2.ClientEvent(typing=gate_pb2.Typing(conversation_id=conversation_id)))
+
+    def _say(self, event: gate_pb2.ClientEvent) -> None:
+        """Says something that is not worth waiting for."""
+        if self._stream is not None:
+            with contextlib.suppress(QueueFull):
+                self._stream.send(event)
+
     def request_sync(self) -> None:
         """Asks for the difference; while one is under way, once more after it."""
         if self._stream is None:
@@ -231,7 +300,7 @@ class Connection:
             self._sync_again = True
             return
         self._syncing, self._sync_again = True, False
-        self._stream.send(gate_pb2.ClientEvent(sync=fitting_heads(self.sync.hello())))
+        self._stream.send(gate_pb2.ClientEvent(sync=self._known()))
 
     def _caught_up(self) -> None:
         self._attempt = self._penalty
@@ -306,37 +375,44 @@ class Connection:
             self.state = state
             self._publish(ConnectionChanged(state, reason))
 
-    def schedule_reads(self) -> None:
+    def schedule_cursors(self) -> None:
         """Has moved cursors sent soon, many in one frame."""
-        if self._read_timer is None:
+        if self._cursor_timer is None:
             loop = asyncio.get_running_loop()
-            self._read_timer = loop.call_later(READ_SECONDS, self.flush_reads)
+            self._cursor_timer = loop.call_later(CURSOR_SECONDS, self.flush_cursors)
 
-    def flush_reads(self) -> None:
+    def flush_cursors(self) -> None:
         """Sends the cursors that the server may not know, and a Ping behind them."""
-        if self._read_timer is not None:
-            self._read_timer.cancel()
-            self._read_timer = None
+        if self._cursor_timer is not None:
+            self._cursor_timer.cancel()
+            self._cursor_timer = None
         if self._stream is None:
             return
-        reads = self._cache.unsent_reads()
+        cursors = self._cache.unsent_cursors()
         try:
-            for conversation_id, seq in reads:
-                request = conversation_pb2.MarkReadRequest(conversation_id=conversation_id, seq=seq)
-                self._stream.send(gate_pb2.ClientEvent(read=request))
+            for conversation_id, kind, seq in cursors:
+                self._stream.send(_cursor(conversation_id, kind, seq))
         except QueueFull:
-            self.schedule_reads()
+            self.schedule_cursors()
             return
-        if reads:
-            self._reads_on_way = (self._stream.ping(), reads)
+        if cursors:
+            self._cursors_on_way = (self._stream.ping(), cursors)
 
     def _pong(self, nonce: int) -> None:
         """A Pong shows that the gate has taken the cursors that were sent before its Ping."""
-        if self._reads_on_way is not None and nonce >= self._reads_on_way[0]:
-            self._cache.drop_unsent_reads(self._reads_on_way[1])
-            self._reads_on_way = None
+        if self._cursors_on_way is not None and nonce >= self._cursors_on_way[0]:
+            self._cache.drop_unsent_cursors(self._cursors_on_way[1])
+            self._cursors_on_way = None
 
     def close(self) -> None:
         """Stops the timer; the loop ends by being cancelled."""
-        if self._read_timer is not None:
-            self._read_timer.cancel()
+        if self._cursor_timer is not None:
+            self._cursor_timer.cancel()
+
+
+def _cursor(conversation_id: str, kind: str, seq: int) -> gate_pb2.ClientEvent:
+    if kind == READ:
+        read = conversation_pb2.MarkReadRequest(conversation_id=conversation_id, seq=seq)
+        return gate_pb2.ClientEvent(read=read)
+    received = gate_pb2.Received(conversation_id=conversation_id, seq=seq)
+    return gate_pb2.ClientEvent(received=received)

@@ -1,11 +1,14 @@
 """Reading what was said: conversations and their history, cache first, server where needed."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from hongyan_client.cache import Cache
 from hongyan_client.chat_calls import ChatCalls
 from hongyan_client.errors import DeadlineExceeded, Unavailable
-from hongyan_client.model import Conversation, Message
+from hongyan_client.model import SHOWN, Conversation, Message, Settings
 from hongyan_client.sync import PAGE, Sync
 
 log = logging.getLogger("hongyan_client")
@@ -59,10 +62,11 @@ class History:
         return self._cache.messages(conversation_id, before, limit)
 
     async def _reach_down(self, conversation_id: str, before: int, limit: int) -> None:
-        """Fetches older pages until the window holds `limit` messages below `before`."""
+        """Fetches older pages until the window holds `limit` shown messages below `before`."""
         while (window := self._cache.window(conversation_id)) is not None:
-            top = min(before - 1, window.head_seq)
-            if top < 1 or window.first_seq <= max(1, top - limit + 1):
+            if min(before - 1, window.head_seq) < 1 or window.first_seq <= 1:
+                return
+            if len(self._cache.messages(conversation_id, before, limit)) == limit:
                 return
             page = await self._chat.list_before(conversation_id, window.first_seq, PAGE)
             if not page.messages:
@@ -70,6 +74,47 @@ class History:
             current = self._cache.window(conversation_id)
             if current is not None and current.first_seq == window.first_seq:
                 self._cache.prepend(conversation_id, page.messages)
+
+    async def around(self, conversation_id: str, seq: int, limit: int) -> list[Message]:
+        """Returns the shown messages around a seq, oldest first: from the cache where it has
+        them, else from the server, without a place in the cache.
+        """
+        first = max(1, seq - limit // 2)
+        window = self._cache.window(conversation_id)
+        if window is not None and window.first_seq <= first and seq <= window.head_seq:
+            return self._cache.messages(conversation_id, first + limit, limit)
+        page = await self._chat.list_after(conversation_id, first - 1, limit)
+        return [it for it in page.messages if it.kind in SHOWN and it.removed != "hidden"]
+
+    async def message(self, conversation_id: str, seq: int) -> Message | None:
+        """Returns one message, such as one that is quoted: from the cache or the server."""
+        known = self._cache.message(conversation_id, seq)
+        if known is not None:
+            return known
+        page = await self._chat.list_after(conversation_id, seq - 1, 1)
+        return next((it for it in page.messages if it.seq == seq), None)
+
+    async def update_settings(self, conversation_id: str, values: dict[str, Any]) -> Settings:
+        """Changes what a conversation is to the account, here and on its other devices."""
+        settings = await self._chat.update_settings(
+            conversation_id, replace(Settings(), **values), values
+        )
+        with self._cache.transaction():
+            self._sync.apply_settings(conversation_id, settings)
+        return settings
+
+    async def clear(self, conversation_id: str, *, remove: bool) -> Settings:
+        """Clears the history for the account; takes the chat out of its list if asked to."""
+        settings = await self._chat.clear(conversation_id, 0, remove=remove)
+        with self._cache.transaction():
+            self._sync.apply_settings(conversation_id, settings)
+        return settings
+
+    async def hide(self, conversation_id: str, seqs: Sequence[int]) -> None:
+        """Deletes messages for the account alone."""
+        await self._chat.hide(conversation_id, seqs)
+        with self._cache.transaction():
+            self._sync.apply_hidden(conversation_id, seqs)
 
     async def refresh(self, conversation_id: str) -> None:
         """Brings a conversation's newest messages in without a stream, for one-off commands."""

@@ -32,9 +32,59 @@ class ConversationKind(StrEnum):
     DIRECT = "direct"
 
 
+class MessageKind(StrEnum):
+    """The kinds of entries of a log."""
+
+    TEXT = "text"
+    TIMER = "timer"
+    """Somebody set after how long messages disappear: `Change.seconds`."""
+    PIN = "pin"
+    """Somebody pinned an earlier message, or took it down."""
+    REMOVED = "removed"
+    """What is left of a message that is gone; `Message.removed` says why."""
+    RECALL = "recall"
+    EDIT = "edit"
+    REACTION = "reaction"
+    UNKNOWN = "unknown"
+    """Of a newer version of the contract."""
+
+
+SHOWN = (MessageKind.TEXT, MessageKind.TIMER, MessageKind.PIN, MessageKind.REMOVED)
+"""The kinds that a chat shows; the others change how earlier ones are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an entry does to an earlier message, or sets."""
+
+    seq: int = 0
+    text: str = ""
+    emoji: str = ""
+    removed: bool = False
+    seconds: int = 0
+    mentioned: tuple[str, ...] = ()
+    everybody: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Which earlier message a text answers."""
+
+    seq: int
+    sender_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """Who has reacted with one emoji."""
+
+    emoji: str
+    user_ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; `seq` is 0 until the server has stored it."""
+    """One entry of a conversation's log, as it stands; `seq` is 0 until the server has it."""
 
     conversation_id: str
     seq: int
@@ -46,14 +96,45 @@ class Message:
     state: MessageState = MessageState.STORED
     failure: str = ""
     """The server's reason, when the state is FAILED."""
+    kind: MessageKind = MessageKind.TEXT
+    change: Change | None = None
+    removed: str = ""
+    """Why it is gone: recalled, expired or hidden."""
+    quote: Quote | None = None
+    mentioned: tuple[str, ...] = ()
+    mentions_everybody: bool = False
+    forwarded_from: str = ""
+    edited_at: datetime | None = None
+    reactions: tuple[Reactions, ...] = ()
+    expires_at: datetime | None = None
+    request: bytes = field(default=b"", repr=False, compare=False)
+    """What asks the server to store it, while it is in the outbox."""
+
+    def mentions(self, user_id: str) -> bool:
+        """Returns whether a user other than the sender is mentioned."""
+        return self.sender_id != user_id and (self.mentions_everybody or user_id in self.mentioned)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of a conversation, and up to which seq that member has read."""
+    """One member of a conversation, and up to which seq that member has read and received."""
 
     user_id: str
     read_seq: int
+    received_seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a conversation is to the account."""
+
+    pinned: bool = False
+    muted_until: datetime | None = None
+    archived: bool = False
+    marked_unread: bool = False
+    draft: str = ""
+    cleared_seq: int = 0
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +147,10 @@ class Conversation:
     last_seq: int
     unread_count: int
     last_message: Message | None = None
+    mention_count: int = 0
+    settings: Settings = Settings()
+    disappear_seconds: int = 0
+    pinned_seqs: tuple[int, ...] = ()
 
     def read_seq(self, user_id: str) -> int:
         """Returns a member's read cursor, 0 for who is no member."""
@@ -79,6 +164,30 @@ class Conversation:
         """Returns the greatest seq that everyone but the user has read."""
         others = [it.read_seq for it in self.members if it.user_id != user_id]
         return min(others, default=0)
+
+    def received_by_others(self, user_id: str) -> int:
+        """Returns the greatest seq that a device of everyone but the user has."""
+        others = [it.received_seq for it in self.members if it.user_id != user_id]
+        return min(others, default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """How far a message has come, by user ids; its sender is not among them."""
+
+    read: tuple[str, ...]
+    received: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of what a search found, the newest first."""
+
+    messages: tuple[Message, ...]
+    next_page_token: str = ""
+    indexing: bool = False
+    """Whether asking again finds more: older messages are being made ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +254,13 @@ class MessageStateChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessageChanged(Event):
+    """A message that is here looks different now: edited, reacted to, or gone."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryReset(Event):
     """The device was too far behind: what is shown of a conversation starts anew at first_seq.
 
@@ -169,6 +285,44 @@ class ReadMoved(Event):
     conversation_id: str
     user_id: str
     read_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMoved(Event):
+    """A member's received cursor moved forward."""
+
+    conversation_id: str
+    user_id: str
+    received_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypingStarted(Event):
+    """A member is writing; over after some seconds, or with the next message."""
+
+    conversation_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether a user can be reached: None when that is not known."""
+
+    user_id: str
+    online: bool | None
+    active_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged(Event):
+    """The presence of a watched user is known, or another one."""
+
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReset(Event):
+    """The cache began anew; what waits to be sent is still there."""
 
 
 @dataclass(frozen=True, slots=True)

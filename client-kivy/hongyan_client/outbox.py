@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hongyan_client.cache import Cache
 from hongyan_client.errors import ServerError
-from hongyan_client.model import Message, MessageState
+from hongyan_client.model import Message, MessageKind, MessageState
 
 ACK_SECONDS = 30.0
 MAX_IN_FLIGHT = 256
@@ -140,6 +140,8 @@ class Outbox:
             self._cache.set_failure(client_message_id, error.reason or "REFUSED")
             message = self._cache.in_outbox(client_message_id)
             if message is not None:
+                if message.kind is not MessageKind.TEXT:
+                    self._cache.discard(client_message_id)  # there is nothing to show or resend
                 self._changed(message)
         else:
             # Those that flew together are refused together: that counts as one.

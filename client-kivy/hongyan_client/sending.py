@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from grpclib.const import Status
+from hongyan.chat.v1 import message_pb2
 
 from hongyan_client.cache import Cache
 from hongyan_client.chat_calls import ChatCalls
+from hongyan_client.convert import to_message
 from hongyan_client.errors import (
     DeadlineExceeded,
     InvalidArgument,
@@ -55,11 +57,26 @@ class Sending:
         self._settling: dict[str, set[asyncio.Future[Message]]] = {}
         self._refusals: dict[str, ServerError] = {}
 
-    async def send(self, conversation_id: str, text: str) -> Message:
+    async def send(
+        self, conversation_id: str, text: str, content: message_pb2.Message | None = None
+    ) -> Message:
         """Writes a message to the outbox and returns it as SENDING, once the disk has it.
 
-        Raises InvalidArgument for a text that the server would refuse, and OutboxFull.
+        `content` has what there is besides the text: a quote, mentions. Raises
+        InvalidArgument for a text that the server would refuse, and OutboxFull.
         """
+        self._check(conversation_id, text)
+        return await self._put(conversation_id, text, content, None)
+
+    async def enter(
+        self, conversation_id: str, content: message_pb2.Message, request: message_pb2.SendRequest
+    ) -> Message:
+        """Writes an entry of another kind to the outbox; else as `send`."""
+        if content.WhichOneof("content") == "text" or content.edit.seq:
+            self._check(conversation_id, content.text or content.edit.text)
+        return await self._put(conversation_id, content.text, content, request)
+
+    def _check(self, conversation_id: str, text: str) -> None:
         size = len(text.encode("utf-8", "replace"))
         if not 1 <= size <= TEXT_BYTES or not _is_text(text):
             raise InvalidArgument(
@@ -75,6 +92,14 @@ class Sending:
                 "a conversation id has 1 to 64 letters, digits, '-' or '_'",
                 fields={"conversation_id": "no id"},
             )
+
+    async def _put(
+        self,
+        conversation_id: str,
+        text: str,
+        content: message_pb2.Message | None,
+        request: message_pb2.SendRequest | None,
+    ) -> Message:
         if len(self._outbox) >= OUTBOX_MESSAGES:
             raise OutboxFull(f"{OUTBOX_MESSAGES} messages wait to be sent")
         message = Message(
@@ -86,6 +111,8 @@ class Sending:
             created_at=datetime.fromtimestamp(self._now(), UTC),
             state=MessageState.SENDING,
         )
+        if content is not None:
+            message = _with_content(message, content, request)
         async with self._send_lock:
             await asyncio.to_thread(self._cache.add_to_outbox, message)
             self._publish(MessageQueued(message))
@@ -197,6 +224,32 @@ class Sending:
                 waiter.set_result(message)
             elif message.state is MessageState.FAILED:
                 waiter.set_exception(self._refusal(message))
+
+
+def _with_content(
+    message: Message, content: message_pb2.Message, request: message_pb2.SendRequest | None
+) -> Message:
+    """Returns the message with its content, and with what asks the server to store it."""
+    if request is None:
+        request = message_pb2.SendRequest(text=message.text)
+        if content.HasField("quote"):
+            request.quote.seq = content.quote.seq
+        if content.HasField("mentions"):
+            request.mentions.CopyFrom(content.mentions)
+    request.conversation_id = message.conversation_id
+    request.client_message_id = message.client_message_id
+    whole = message_pb2.Message(text=message.text) if message.text else message_pb2.Message()
+    whole.MergeFrom(content)
+    read = to_message(whole)
+    return replace(
+        read,
+        conversation_id=message.conversation_id,
+        sender_id=message.sender_id,
+        client_message_id=message.client_message_id,
+        created_at=message.created_at,
+        state=message.state,
+        request=request.SerializeToString(),
+    )
 
 
 def _is_text(text: str) -> bool:

@@ -7,14 +7,17 @@ close by itself, then its conversation is pulled from the log.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
+from hongyan.chat.v1 import conversation_pb2
 from hongyan.gate.v1 import gate_pb2
 
 from hongyan_client.cache import Cache
-from hongyan_client.convert import to_conversation, to_message
+from hongyan_client.cache_outbox import RECEIVED
+from hongyan_client.convert import to_conversation, to_message, to_settings
 from hongyan_client.errors import (
     DeadlineExceeded,
     HongyanError,
@@ -23,14 +26,20 @@ from hongyan_client.errors import (
     Unavailable,
 )
 from hongyan_client.model import (
+    SHOWN,
+    CacheReset,
     ConversationChanged,
     Event,
     HistoryReset,
     Message,
     MessageAdded,
+    MessageChanged,
+    MessageKind,
     MessageState,
     MessageStateChanged,
     ReadMoved,
+    ReceivedMoved,
+    Settings,
     from_micros,
     to_micros,
 )
@@ -41,6 +50,8 @@ CONCURRENT_PULLS = 4
 # What is held beyond this is dropped and pulled instead: the log is the truth.
 HELD_PER_CONVERSATION = 500
 LONGEST_RETRY_SECONDS = 20.0
+# Under what the cache keeps up to where the account's changes are here, and since when cursors.
+USER_VERSION, SYNCED_AT = "user_version", "synced_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Page:
 
     messages: list[Message]
     last_seq: int
+    first_seq: int = 1
 
 
 ListAfter = Callable[[str, int, int], Awaitable[Page]]
@@ -82,6 +94,7 @@ class Sync:
         now_micros: Callable[[], int],
         settled: Callable[[str], None] = lambda client_message_id: None,
         need_sync: Callable[[], None] = lambda: None,
+        received: Callable[[], None] = lambda: None,
         gap_seconds: float = GAP_SECONDS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -92,6 +105,13 @@ class Sync:
         self._now_micros = now_micros
         self._settled = settled
         self._need_sync = need_sync
+        self._received = received
+        # Up to where messages were told here: another process of the profile appends too.
+        self._told: dict[str, int] = {}
+        self.focus = ""
+        """The conversation that is shown."""
+        self.expiring = asyncio.Event()
+        """Set when something came that will disappear."""
         self._gap_seconds = gap_seconds
         self._jitter = jitter
         self._gaps: dict[str, _Gap] = {}
@@ -102,7 +122,14 @@ class Sync:
 
     def hello(self) -> list[tuple[str, int]]:
         """Returns the heads to name in Hello and Sync, the latest active first."""
-        return self._cache.heads()
+        heads = self._cache.heads()
+        for conversation_id, seq in heads:
+            self._told.setdefault(conversation_id, seq)
+        return heads
+
+    def known(self) -> tuple[int, int]:
+        """Returns the version of the account's changes, and the time of the last difference."""
+        return self._cache.state(USER_VERSION), self._cache.state(SYNCED_AT)
 
     def apply_message(self, message: Message, *, live: bool = True) -> None:
         """Takes a push: appends it, ignores what is known, holds what is beyond the head."""
@@ -118,6 +145,7 @@ class Sync:
                 self._need_sync()
         elif message.seq <= window.head_seq:
             self._settle(message)
+            self._tell_up_to(message.conversation_id, window.head_seq, live)
         elif message.seq == window.head_seq + 1:
             self._append(message.conversation_id, [message], live)
         else:
@@ -134,15 +162,19 @@ class Sync:
         if waiting is None:
             self._settled(ack.client_message_id)
             return
-        self.apply_message(
-            replace(
-                waiting,
-                seq=ack.seq,
-                created_at=from_micros(ack.created_at_micros),
-                state=MessageState.STORED,
-                failure="",
-            )
+        stored = replace(
+            waiting,
+            seq=ack.seq,
+            created_at=from_micros(ack.created_at_micros),
+            state=MessageState.STORED,
+            failure="",
+            request=b"",
         )
+        known = self._cache.conversation(ack.conversation_id)
+        if known and known.disappear_seconds and stored.kind is MessageKind.TEXT:
+            lasts = timedelta(seconds=known.disappear_seconds)
+            stored = replace(stored, expires_at=stored.created_at + lasts)
+        self.apply_message(stored)
 
     def apply_difference(self, difference: gate_pb2.ConversationDifference) -> None:
         """Takes what the device lacked of one conversation."""
@@ -158,13 +190,75 @@ class Sync:
             self._take_run(conversation_id, messages)
         elif messages:
             self._restart(conversation_id, messages)
-        elif conversation.last_seq == 0:
-            self._cache.restart(conversation_id, [])
+        elif conversation.last_seq <= conversation.settings.cleared_seq and window is None:
+            self._cache.restart(conversation_id, [], first_seq=conversation.last_seq + 1)
         self._drain(conversation_id)
         window = self._cache.window(conversation_id)
         if window is not None and window.head_seq < conversation.last_seq:
             self._want(conversation_id, conversation.last_seq, urgent=True)
         self._tell_conversation(conversation_id)
+
+    def apply_reset(self) -> None:
+        """Forgets all that the server has: the device was away for too long."""
+        self._cache.forget()
+        self._told.clear()
+        for conversation_id, gap in list(self._gaps.items()):
+            self._give_up(conversation_id, gap)
+        self._publish(CacheReset())
+
+    def apply_user_change(self, change: conversation_pb2.UserChange) -> None:
+        """Takes a change of the account; asks for what lies between when one is missing."""
+        version = self._cache.state(USER_VERSION)
+        if change.version <= version:
+            return
+        if change.version != version + 1:
+            self._need_sync()
+            return
+        self._cache.set_state(USER_VERSION, change.version)
+        match change.WhichOneof("change"):
+            case "settings":
+                settings = to_settings(change.settings.settings)
+                self.apply_settings(change.settings.conversation_id, settings)
+            case "hidden":
+                self.apply_hidden(change.hidden.conversation_id, change.hidden.seqs)
+
+    def apply_settings(self, conversation_id: str, settings: Settings) -> None:
+        """Takes what a conversation is to the account now."""
+        if self._cache.put_settings(conversation_id, settings):
+            self._told[conversation_id] = max(
+                settings.cleared_seq, self._told.get(conversation_id, 0)
+            )
+            self._publish(HistoryReset(conversation_id, settings.cleared_seq + 1))
+            self._drain(conversation_id)
+        self._tell_conversation(conversation_id)
+
+    def apply_hidden(self, conversation_id: str, seqs: Iterable[int]) -> None:
+        """Takes away what the account has hidden."""
+        for seq in seqs:
+            message = self._cache.message(conversation_id, seq)
+            if message is not None and message.removed != "hidden":
+                self._publish(MessageChanged(self._cache.take_away(message, "hidden")))
+        self._tell_conversation(conversation_id)
+
+    def apply_caught_up(self, caught_up: gate_pb2.CaughtUp) -> None:
+        """Notes up to where the account's changes are here."""
+        if caught_up.user_version > self._cache.state(USER_VERSION):
+            self._cache.set_state(USER_VERSION, caught_up.user_version)
+        self._cache.set_state(SYNCED_AT, caught_up.synced_at_micros)
+
+    def apply_head(self, head: gate_pb2.HeadMoved) -> None:
+        """Takes the end of a large group's log: fetched at once only while it is shown."""
+        if head.conversation_id == self.focus:
+            window = self._cache.window(head.conversation_id)
+            if window is not None and window.head_seq < head.last_seq:
+                self._want(head.conversation_id, head.last_seq, urgent=True)
+        if self._cache.grow(head.conversation_id, head.last_seq):
+            self._tell_conversation(head.conversation_id)
+
+    def apply_received_moved(self, moved: gate_pb2.ReceivedMoved) -> None:
+        """Takes a cursor; one that does not move forward changes nothing."""
+        if self._cache.move_received(moved.conversation_id, moved.user_id, moved.received_seq):
+            self._publish(ReceivedMoved(moved.conversation_id, moved.user_id, moved.received_seq))
 
     def apply_read_moved(self, moved: gate_pb2.ReadMoved) -> None:
         """Takes a cursor; one that does not move forward changes nothing."""
@@ -208,6 +302,7 @@ class Sync:
     def _restart(self, conversation_id: str, messages: list[Message]) -> None:
         had_some = self._cache.window(conversation_id) is not None
         self._cache.restart(conversation_id, [], first_seq=messages[0].seq)
+        self._told[conversation_id] = messages[0].seq - 1
         if had_some:
             self._publish(HistoryReset(conversation_id, messages[0].seq))
         self._append(conversation_id, messages, live=False)
@@ -230,15 +325,40 @@ class Sync:
         """Appends a run, and whatever was held behind it; tells of each message once."""
         # Asked before: the append takes them out of the outbox.
         own = [it for it in messages if self._is_waiting(it)]
-        self._cache.append(conversation_id, messages)
-        for message in messages:
-            self._publish(MessageAdded(message, live))
+        self._take(conversation_id, messages, live)
         for message in own:
             self._publish(MessageStateChanged(message))
             self._settled(message.client_message_id)
         if live:
             self._tell_conversation(conversation_id)
         self._drain(conversation_id)
+
+    def _take(self, conversation_id: str, messages: list[Message], live: bool) -> None:
+        """Puts a run at the window's end, and tells what it adds and what it changes."""
+        self._cache.append(conversation_id, messages)
+        self._tell(conversation_id, messages, live)
+        if any(it.sender_id != self._cache.user_id for it in messages):
+            self._cache.put_unsent_cursor(conversation_id, RECEIVED, messages[-1].seq)
+            self._received()
+
+    def _tell(self, conversation_id: str, messages: list[Message], live: bool) -> None:
+        for message in messages:
+            if message.kind in SHOWN:
+                self._publish(MessageAdded(message, live))
+            if message.kind is not MessageKind.TEXT:
+                changed = self._cache.apply_entry(message)
+                if changed is not None:
+                    self._publish(MessageChanged(changed))
+            if message.expires_at:
+                self.expiring.set()
+        self._told[conversation_id] = messages[-1].seq
+
+    def _tell_up_to(self, conversation_id: str, seq: int, live: bool) -> None:
+        """Tells of what another process of the profile has appended."""
+        told = self._told.get(conversation_id, seq)
+        if told < seq:
+            self._tell(conversation_id, self._cache.between(conversation_id, told, seq), live)
+            self._tell_conversation(conversation_id)
 
     def _is_waiting(self, message: Message) -> bool:
         """Returns whether this is the outbox's own message, and not known to be stored."""
@@ -295,9 +415,7 @@ class Sync:
             run.append(message)
             head += 1
         if run:
-            self._cache.append(conversation_id, run)
-            for message in run:
-                self._publish(MessageAdded(message, live=True))
+            self._take(conversation_id, run, live=True)
             self._tell_conversation(conversation_id)
         if head >= gap.wanted_seq:
             gap.closed.set()

@@ -165,6 +165,8 @@ class Chat(conversation_grpc.ConversationServiceBase, message_grpc.MessageServic
         self.accounts = accounts
         self.log: list[message_pb2.Message] = []
         self.reads = {ME: 0, YOU: 0}
+        self.settings = conversation_pb2.ConversationSettings()
+        self.version = 0
         self.lists: list[message_pb2.ListRequest] = []
         self.list_error: GRPCError | None = None
 
@@ -197,12 +199,43 @@ class Chat(conversation_grpc.ConversationServiceBase, message_grpc.MessageServic
             kind=conversation_pb2.CONVERSATION_KIND_DIRECT,
             last_seq=len(self.log),
             unread_count=len(unread),
+            settings=self.settings,
         )
         for user_id, read_seq in self.reads.items():
             conversation.members.add(user_id=user_id, read_seq=read_seq)
         if with_last and self.log:
             conversation.last_message.CopyFrom(self.log[-1])
         return conversation
+
+    async def GetConversation(self, stream: Any) -> None:
+        await stream.recv_message()
+        answer = conversation_pb2.GetConversationResponse(conversation=self.conversation())
+        await stream.send_message(answer)
+
+    async def UpdateSettings(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        request.update_mask.MergeMessage(request.settings, self.settings)
+        await self._changed(stream, conversation_pb2.UpdateSettingsResponse)
+
+    async def Clear(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self.settings.cleared_seq = len(self.log)
+        self.settings.removed = request.remove
+        await self._changed(stream, conversation_pb2.ClearResponse)
+
+    async def _changed(self, stream: Any, answer: Any) -> None:
+        self.version += 1
+        await stream.send_message(answer(settings=self.settings, user_version=self.version))
+
+    async def Hide(self, stream: Any) -> None:
+        await stream.recv_message()
+        self.version += 1
+        await stream.send_message(message_pb2.HideResponse(user_version=self.version))
+
+    async def ListReaders(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        read = [user for user, seq in self.reads.items() if seq >= request.seq]
+        await stream.send_message(message_pb2.ListReadersResponse(read_user_ids=read))
 
     async def OpenDirect(self, stream: Any) -> None:
         request = await stream.recv_message()

@@ -1,13 +1,29 @@
 """The cache: windows without holes, cursors that only grow, unread that is computed."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from hongyan_client.cache import Cache, Window
-from hongyan_client.model import Conversation, ConversationKind, Member, Message, MessageState
+from hongyan_client.cache import Cache
+from hongyan_client.cache_log import Window
+from hongyan_client.cache_outbox import READ, RECEIVED
+from hongyan_client.model import (
+    Change,
+    Conversation,
+    ConversationKind,
+    Member,
+    Message,
+    MessageKind,
+    MessageState,
+    Quote,
+    Reactions,
+    Settings,
+)
 
 C = "c1"
 
@@ -142,11 +158,128 @@ def test_a_stored_message_in_a_skipped_part_leaves_the_outbox(cache: Cache) -> N
 
 
 def test_an_unsent_cursor_that_moved_again_is_kept(cache: Cache) -> None:
-    cache.put_unsent_read(C, 5)
-    sent = cache.unsent_reads()
-    cache.put_unsent_read(C, 7)
-    cache.drop_unsent_reads(sent)
-    assert cache.unsent_reads() == [(C, 7)]
+    cache.put_unsent_cursor(C, READ, 5)
+    cache.put_unsent_cursor(C, RECEIVED, 6)
+    sent = cache.unsent_cursors()
+    cache.put_unsent_cursor(C, READ, 7)
+    cache.drop_unsent_cursors(sent)
+    assert cache.unsent_cursors() == [(C, READ, 7)]
+
+
+VERSION_1 = """
+CREATE TABLE conversation (conversation_id TEXT PRIMARY KEY, kind TEXT NOT NULL);
+CREATE TABLE member (conversation_id TEXT NOT NULL, user_id TEXT NOT NULL);
+CREATE TABLE message (conversation_id TEXT NOT NULL, seq INTEGER NOT NULL);
+CREATE TABLE user (user_id TEXT PRIMARY KEY);
+CREATE TABLE unsent_read (conversation_id TEXT PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE outbox (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  conversation_id TEXT NOT NULL, client_message_id TEXT NOT NULL UNIQUE, text TEXT NOT NULL,
+  created_at INTEGER NOT NULL, seq INTEGER NOT NULL DEFAULT 0, failure TEXT NOT NULL DEFAULT ''
+);
+INSERT INTO unsent_read VALUES ('c1', 3);
+INSERT INTO outbox (conversation_id, client_message_id, text, created_at)
+  VALUES ('c1', 'mine', '没有发出去 😀', 5);
+PRAGMA user_version=1;
+"""
+
+
+def test_a_cache_of_version_1_keeps_what_only_it_has(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "c.sqlite")) as old:
+        old.executescript(VERSION_1)
+    cache = Cache(tmp_path / "c.sqlite", "me")
+    assert [(it.text, it.state) for it in cache.outbox()] == [
+        ("没有发出去 😀", MessageState.SENDING)
+    ]
+    assert cache.unsent_cursors() == [(C, READ, 3)]
+    assert cache.conversations() == []
+    cache.restart(C, [message(1)])
+    cache.close()
+    cache = Cache(tmp_path / "c.sqlite", "me")
+    assert seqs(cache.messages(C, 99, 10)) == [1]
+    cache.close()
+
+
+def entry(seq: int, kind: MessageKind, change: Change, sender: str = "you") -> Message:
+    return replace(message(seq, sender), text="", kind=kind, change=change)
+
+
+def test_what_is_more_than_a_text_is_kept_whole(cache: Cache) -> None:
+    now = datetime.fromtimestamp(1_700_000_000, UTC)
+    rich = replace(
+        message(1),
+        quote=Quote(3, "me"),
+        mentioned=("me", "you"),
+        mentions_everybody=True,
+        forwarded_from="eve",
+        edited_at=now,
+        expires_at=now,
+        reactions=(Reactions("👍", ("me",)), Reactions("❤️", ("you", "me"))),
+    )
+    log = [
+        rich,
+        entry(2, MessageKind.RECALL, Change(1)),
+        entry(3, MessageKind.EDIT, Change(1, "x", mentioned=("me",), everybody=True)),
+        entry(4, MessageKind.REACTION, Change(1, emoji="👍", removed=True)),
+        entry(5, MessageKind.PIN, Change(1, removed=True)),
+        entry(6, MessageKind.TIMER, Change(seconds=60)),
+        replace(message(7), text="", kind=MessageKind.REMOVED, removed="expired"),
+    ]
+    cache.restart(C, log)
+    assert cache.between(C, 0, 7) == log
+    assert seqs(cache.messages(C, 99, 10)) == [1, 5, 6, 7]
+    assert cache.conversations()[0].mention_count == 1
+
+
+def test_entries_change_messages_here_and_in_the_list(cache: Cache) -> None:
+    cache.put_conversation(conversation(0), 0)
+    cache.restart(C, [message(1, "me"), message(2)])
+    edited = cache.apply_entry(entry(3, MessageKind.EDIT, Change(2, "new")))
+    assert edited is not None
+    assert edited.text == "new"
+    last = cache.conversations()[0].last_message
+    assert last == edited
+    cache.apply_entry(entry(4, MessageKind.PIN, Change(2)))
+    assert cache.conversations()[0].pinned_seqs == (2,)
+    assert cache.apply_entry(entry(5, MessageKind.EDIT, Change(2, ""))) is None
+    gone = cache.apply_entry(entry(6, MessageKind.RECALL, Change(2)))
+    assert gone is not None
+    assert (gone.kind, gone.removed, gone.text) == (MessageKind.REMOVED, "recalled", "")
+    assert cache.apply_entry(entry(7, MessageKind.EDIT, Change(2, "again"))) is None
+    assert cache.conversations()[0].pinned_seqs == ()
+    assert cache.conversations()[0].unread_count == 0
+    assert cache.apply_entry(entry(8, MessageKind.RECALL, Change(99))) is None
+
+
+def test_what_is_cleared_is_gone_and_the_window_goes_on(cache: Cache) -> None:
+    cache.put_conversation(conversation(0), 0)
+    cache.restart(C, [message(1), message(2), message(3)])
+    assert cache.put_settings(C, Settings(cleared_seq=2))
+    assert cache.window(C) == Window(3, 3)
+    assert seqs(cache.messages(C, 99, 10)) == [3]
+    assert cache.put_settings(C, Settings(cleared_seq=5))
+    assert cache.window(C) == Window(6, 5)
+    found = cache.conversations()[0]
+    assert (found.last_message, found.unread_count) == (None, 0)
+    cache.append(C, [message(6)])
+    assert cache.conversations()[0].unread_count == 1
+
+
+def test_what_disappears_goes_when_it_is_due(cache: Cache) -> None:
+    due = replace(message(1), expires_at=datetime.fromtimestamp(100, UTC))
+    cache.restart(C, [due, message(2)])
+    assert cache.next_expiry() == 100_000_000
+    assert cache.expire(99_999_999) == []
+    assert [(it.seq, it.removed) for it in cache.expire(100_000_000)] == [(1, "expired")]
+    assert cache.next_expiry() is None
+
+
+def test_words_are_found_as_they_are(cache: Cache) -> None:
+    texts = ["你好，世界", "100% sure", "under_score", "back\\slash"]
+    cache.restart(C, [replace(message(n), text=it) for n, it in enumerate(texts, 1)])
+    for words, found in (("世界", [1]), ("0%", [2]), ("r_s", [3]), ("k\\s", [4]), ("_", [3])):
+        assert seqs(cache.find(words, "", 10)) == found
+    assert cache.find("世界", "another", 10) == []
 
 
 def test_a_cache_from_a_newer_version_is_left_alone(tmp_path: Path) -> None:
