@@ -1,7 +1,9 @@
 """The interactive chat: history, live messages above the prompt, and a line of state below it."""
 
 import asyncio
+import contextlib
 import sys
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from io import StringIO
@@ -22,19 +24,25 @@ from hongyan_client.model import (
     Lagged,
     Message,
     MessageAdded,
+    MessageChanged,
     MessageState,
     MessageStateChanged,
     ReadMoved,
     SignedOut,
+    TypingStarted,
 )
-from hongyan_client.terminal.output import message_line, moment, one_line, separates, tick
+from hongyan_client.terminal.lines import message_line, tick
+from hongyan_client.terminal.output import moment, one_line, separates
 from hongyan_client.terminal.shell import Shell, name_of, title_of
+from hongyan_client.terminal.slash import Slash
 from hongyan_client.terminal.strings import text
 
 PAGE = 30
 STORE_SECONDS = 30.0
 # So many piped lines may wait for their acks before the next is read.
 LINES_AHEAD = 64
+# So long somebody counts as writing who said so.
+TYPING_SECONDS = 5.0
 
 
 class Chat:
@@ -48,6 +56,10 @@ class Chat:
         self._shown_seq = 0
         self._read_seq = 0
         self._prompt: PromptSession[str] | None = None
+        self._slash = Slash(client, conversation_id, self._print)
+        self._is_offline = False
+        self._typing: dict[str, float] = {}
+        self._peer = ""
 
     async def send_lines(self) -> None:
         """Sends every line of stdin, and returns when all are stored.
@@ -78,12 +90,17 @@ class Chat:
     async def talk(self) -> None:
         """Shows the chat until the user leaves, or the connection ends for good."""
         self._prompt = PromptSession(erase_when_done=True, bottom_toolbar=self._toolbar)
+        self._prompt.default_buffer.on_text_insert += self._typed
         known = self._client.conversation(self._conversation_id)
         name = await title_of(self._client, known) if known else self._conversation_id
         with patch_stdout(raw=True):
             self._print(Text(text("chat.title", name=one_line(name)), style="bold"))
             events = self._client.events()
             await self._client.start()
+            self._client.focus(self._conversation_id)
+            if known:
+                self._peer = known.peer_id(self._client.user_id)
+                self._client.watch([self._peer])
             await self._show_newest()
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(self._watch(events, self._prompt))
@@ -116,10 +133,10 @@ class Chat:
                 return
             if line.strip() in ("/quit", "/q"):
                 return
-            if not line.strip():
+            if not line.strip() or await self._slash.run(line.strip()):
                 continue
             try:
-                await self._client.send(self._conversation_id, line)
+                await self._client.send(self._conversation_id, line.removeprefix("/"))
             except HongyanError as error:
                 self._print(Text(f"! {error}", style="red"))
 
@@ -138,30 +155,42 @@ class Chat:
                 return
 
     async def _show_event(self, event: Event) -> None:
-        if isinstance(event, ConnectionChanged):
-            self._show_state(event)
-        elif isinstance(event, MessageStateChanged):
-            if event.message.state is MessageState.FAILED:
-                await self._show(event.message)
-        elif isinstance(event, Lagged):
-            await self._show_newest()
-        elif isinstance(event, MessageAdded):
-            if event.message.conversation_id == self._conversation_id:
-                await self._show(event.message)
-                self._mark_read()
-        elif isinstance(event, ReadMoved | HistoryReset) and (
-            event.conversation_id == self._conversation_id
-        ):
-            if isinstance(event, ReadMoved):
+        match event:
+            case ConnectionChanged():
+                self._show_state(event)
+            case Lagged():
+                await self._show_newest()
+            case MessageStateChanged(message) if message.state is MessageState.FAILED:
+                await self._show(message)
+            case MessageAdded(message) | MessageChanged(message):
+                if message.conversation_id == self._conversation_id:
+                    await self._show_news(event, message)
+            case TypingStarted(conversation_id, user_id):
+                if conversation_id == self._conversation_id:
+                    await name_of(self._client, user_id)
+                    self._typing[user_id] = time.monotonic() + TYPING_SECONDS
+            case ReadMoved() if event.conversation_id == self._conversation_id:
                 await self._show_read(event)
-            else:
+            case HistoryReset() if event.conversation_id == self._conversation_id:
                 self._print(Text(f"— {text('chat.history_reset')} —", style="yellow"))
+
+    async def _show_news(self, event: Event, message: Message) -> None:
+        """Shows a new message, or again one that looks different now."""
+        if isinstance(event, MessageChanged):
+            await self._print_message(message)
+            return
+        self._typing.pop(message.sender_id, None)
+        await self._show(message)
+        self._mark_read()
 
     def _show_state(self, event: ConnectionChanged) -> None:
         if event.state is ConnectionState.OFFLINE and not event.reason:
-            self._print(Text(f"— {text('state.offline')} —", style="yellow"))
+            if not self._is_offline:  # one line for an outage, however many attempts it takes
+                self._print(Text(f"— {text('state.offline')} —", style="yellow"))
+            self._is_offline = True
         elif event.state is ConnectionState.ONLINE:
             self._print(Text(f"— {text('state.online')} —", style="dim"))
+            self._is_offline = False
 
     async def _show(self, message: Message) -> None:
         """Prints a message once, with a time above it where some time has passed."""
@@ -171,13 +200,24 @@ class Chat:
         if separates(self._shown_at, message.created_at):
             self._print(Text(f"        {moment(message.created_at)}", style="dim"))
         self._shown_at = message.created_at
-        own = message.sender_id == self._client.user_id
-        name = text("you") if own else await name_of(self._client, message.sender_id)
-        self._print(message_line(message, name, own=own, mark=tick(message, self._read_by())))
+        await self._print_message(message)
 
-    def _read_by(self) -> int:
+    async def _print_message(self, message: Message) -> None:
+        user_id = self._client.user_id
+        own = message.sender_id == user_id
+        name = text("you") if own else await name_of(self._client, message.sender_id)
         known = self._client.conversation(self._conversation_id)
-        return known.read_by_others(self._client.user_id) if known else 0
+        quoted = None
+        if message.quote:
+            with contextlib.suppress(HongyanError):
+                quoted = await self._client.message(self._conversation_id, message.quote.seq)
+        mark = tick(message, known, user_id)
+        self._print(message_line(message, name, own=own, mark=mark, quoted=quoted))
+
+    def _typed(self, _: object) -> None:
+        """Tells the others that something is being written."""
+        if self._prompt is not None and not self._prompt.default_buffer.text.startswith("/"):
+            self._client.typing(self._conversation_id)
 
     async def _show_read(self, event: ReadMoved) -> None:
         """Says that others have read, when there is something of ours that they had not."""
@@ -195,6 +235,7 @@ class Chat:
     def _toolbar(self) -> AnyFormattedText:
         """The line below the prompt: the connection, and what is still on its way."""
         parts = [text(f"state.{self._client.state}")]
+        parts += self._others()
         try:
             pending = self._client.pending(self._conversation_id)
         except HongyanError:
@@ -203,6 +244,25 @@ class Chat:
         if sending:
             parts.append(f"… {text('sending')} {len(sending)}: {one_line(sending[0].text)[:40]}")
         return HTML("{}").format(" · ".join(parts))
+
+    def _others(self) -> list[str]:
+        """Says who is writing, or whether the other one is there."""
+        now = time.monotonic()
+        writing = [user_id for user_id, until in self._typing.items() if until > now]
+        if writing:
+            known = self._client.known_user(writing[0])
+            name = known.display_name if known else writing[0]
+            return [text("chat.typing", name=one_line(name))]
+        if not self._peer:
+            return []
+        presence = self._client.presence(self._peer)
+        known = self._client.known_user(self._peer)
+        name = one_line(known.display_name) if known else ""
+        if presence.online:
+            return [text("chat.here", name=name)]
+        if presence.online is False and presence.active_at:
+            return [f"{name} {text('chat.seen', when=moment(presence.active_at))}"]
+        return []
 
     def _print(self, line: Text) -> None:
         """Prints above the prompt; the width of Chinese and emoji is rich's to know."""

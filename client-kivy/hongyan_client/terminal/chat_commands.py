@@ -8,6 +8,7 @@ import typer
 from hongyan_client.client import Client
 from hongyan_client.errors import (
     DeadlineExceeded,
+    HongyanError,
     InvalidArgument,
     NotFound,
     NotLoggedIn,
@@ -23,14 +24,13 @@ from hongyan_client.model import (
     SignedOut,
 )
 from hongyan_client.terminal.chat import Chat
+from hongyan_client.terminal.lines import message_line, notice, tick
 from hongyan_client.terminal.output import (
     conversation_json,
     event_json,
-    message_line,
     moment,
     one_line,
     separates,
-    tick,
 )
 from hongyan_client.terminal.shell import NOT_LOGGED_IN, REFUSED, Shell, name_of, title_of
 from hongyan_client.terminal.strings import text
@@ -87,10 +87,16 @@ def chats(ctx: typer.Context) -> None:
         rows = []
         for it in found:
             last = it.last_message
-            line = one_line(last.text)[:60] if last else ""
+            line = (one_line(last.text) or notice(last))[:60] if last else ""
+            if it.settings.draft:
+                line = f"{text('chats.draft')} {one_line(it.settings.draft)[:50]}"
             unread = str(it.unread_count) if it.unread_count else ""
+            if it.settings.marked_unread and not unread:
+                unread = "•"
+            unread += " @" if it.mention_count else ""
             with_whom = names[it.peer_id(client.user_id)]
             when = moment(last.created_at) if last else ""
+            with_whom += " ⚲" if it.settings.pinned else ""
             rows.append([with_whom, unread, line, when, it.conversation_id])
         shell.output.table(["with", "unread", "last", "time", "conversation"], rows)
 
@@ -128,7 +134,6 @@ async def print_messages(
             shell.output.data(message)
         return
     known = client.conversation(conversation_id)
-    read = known.read_by_others(client.user_id) if known else 0
     names = await _names(client, {it.sender_id for it in messages})
     before = None
     for message in messages:
@@ -136,8 +141,24 @@ async def print_messages(
             shell.output.console.print(moment(message.created_at), style="dim")
         before = message.created_at
         own = message.sender_id == client.user_id
-        line = message_line(message, names[message.sender_id], own=own, mark=tick(message, read))
+        line = message_line(
+            message,
+            names[message.sender_id],
+            own=own,
+            mark=tick(message, known, client.user_id),
+            quoted=await quoted_by(client, message),
+        )
         shell.output.console.print(line)
+
+
+async def quoted_by(client: Client, message: Message) -> Message | None:
+    """Returns the message that one answers, if it answers one that can be read."""
+    if message.quote is None:
+        return None
+    try:
+        return await client.message(message.conversation_id, message.quote.seq)
+    except HongyanError:
+        return None
 
 
 def send(

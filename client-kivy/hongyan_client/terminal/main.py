@@ -11,7 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from hongyan_client.channel import Address
-from hongyan_client.terminal import account_commands, chat_commands, rpc_commands
+from hongyan_client.terminal import (
+    account_commands,
+    chat_commands,
+    entry_commands,
+    rpc_commands,
+)
 from hongyan_client.terminal.output import Output
 from hongyan_client.terminal.shell import DEFAULT_ADDRESS, USAGE, Shell
 from hongyan_client.terminal.strings import text
@@ -45,6 +50,7 @@ app = typer.Typer(
 )
 account_commands.add_to(app)
 chat_commands.add_to(app)
+entry_commands.add_to(app)
 app.add_typer(rpc_commands.app, name="rpc")
 
 

@@ -13,14 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from hongyan_client.model import Conversation, Event, Message, MessageState
+from hongyan_client.model import Conversation, Event
 from hongyan_client.terminal.strings import text
 
 
 def to_json(value: Any) -> Any:
     """Turns model objects into plain JSON values; the keys are the model's field names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {it.name: to_json(getattr(value, it.name)) for it in dataclasses.fields(value)}
+        # What is not for showing, such as a request in bytes, is no data.
+        shown = [it.name for it in dataclasses.fields(value) if it.repr]
+        return {name: to_json(getattr(value, name)) for name in shown}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
@@ -100,28 +102,6 @@ class Output:
         for row in rows:
             table.add_row(*[escape(one_line(it)) for it in row])
         self.console.print(table)
-
-
-def tick(message: Message, read_by_others: int) -> str:
-    """Returns the mark of an own message: sending, stored, read or failed."""
-    if message.state is MessageState.SENDING:
-        return "…"
-    if message.state is MessageState.FAILED:
-        return "!"
-    return "✓✓" if message.seq <= read_by_others else "✓"
-
-
-def message_line(message: Message, name: str, *, own: bool, mark: str) -> Text:
-    """Shows one message: who, what, and for own ones how far it got."""
-    line = Text()
-    line.append(one_line(name), style="bold green" if own else "bold cyan")
-    line.append("  ")
-    line.append(printable(message.text))
-    if own:
-        line.append(f"  {mark}", style="bold red" if mark == "!" else "dim")
-    if message.failure:
-        line.append(f" {text('failed')}: {message.failure}", style="red")
-    return line
 
 
 def conversation_json(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
