@@ -9,12 +9,19 @@ from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
-from hongyan.chat.v1 import conversation_pb2_grpc, link_pb2_grpc, message_pb2_grpc
+from hongyan.chat.v1 import (
+    conversation_pb2_grpc,
+    link_pb2_grpc,
+    message_pb2_grpc,
+    notification_pb2_grpc,
+)
 from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
 
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
 from services.chat.link import Links
+from services.chat.notification_rpc import NotificationService
+from services.chat.notifications import Notifications
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat, FindUsers
 from services.chat.settings import Settings
@@ -24,7 +31,11 @@ from services.common.database import Database
 from services.common.limits import Limit, LocalLimit
 from services.common.tokens import Trust
 
-NAMES = ("hongyan.chat.v1.MessageService", "hongyan.chat.v1.ConversationService")
+NAMES = (
+    "hongyan.chat.v1.MessageService",
+    "hongyan.chat.v1.ConversationService",
+    "hongyan.chat.v1.NotificationService",
+)
 
 
 def find_users_by(channel: grpc.aio.Channel, internal_key: str) -> FindUsers:
@@ -91,6 +102,8 @@ async def serve() -> None:
     )
     links.cursors = Cursors(begin, on_moved=links.moved)
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
+    notifications = Notifications(settings, database)
+    trust.on_ended = notifications.registrations.sessions_ended
 
     def register(server: grpc.aio.Server) -> None:
         message_pb2_grpc.add_MessageServiceServicer_to_server(
@@ -98,6 +111,9 @@ async def serve() -> None:
         )
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
             ConversationService(chat, links.cursors), server
+        )
+        notification_pb2_grpc.add_NotificationServiceServicer_to_server(
+            NotificationService(notifications.registrations, notifications.public_key), server
         )
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
@@ -109,10 +125,16 @@ async def serve() -> None:
             register=register,
             names=(*NAMES, "hongyan.chat.v1.LinkService"),
             ready=database.check,
-            background=(trust.follow, links.committer.run, links.cursors.run),
+            background=(
+                trust.follow,
+                links.committer.run,
+                links.cursors.run,
+                *notifications.background,
+            ),
             drain=links.drain,
         )
     finally:
+        await notifications.close()
         await channel.close()
         await database.close()
 

@@ -9,7 +9,15 @@ from services.common.database import Duplicate
 from services.common.errors import AppError, Denied, Invalid, NotFound
 
 DIRECT = 1
+# The kinds of messages.
 TEXT = 1
+RICH = 2
+RECALL = 3
+EDIT = 4
+REACTION = 5
+PIN = 6
+TIMER = 7
+REMOVED = 8
 PAGE = 50
 # A device that lacks more than this of a conversation starts again from its newest page.
 JOIN_AT_MOST = 1_000
