@@ -20,7 +20,12 @@ from services.common.database import Database
 class Notifications:
     """The registrations, and what tells them; `background` is to run beside the server."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
         # The webhook is the operator's own and may be near; what users name may not.
         self._near = Http(private_addresses=True)
         self._far = Http(private_addresses=settings.push_private_addresses)
@@ -56,7 +61,7 @@ class Notifications:
         self.registrations = Registrations(
             begin_registrations,
             read_registrations,
-            now=_now,
+            now=now,
             new_id=lambda: uuid_utils.uuid7().hex,
             has_web_push=web_push is not None,
             has_webhook=webhook is not None,
@@ -66,7 +71,7 @@ class Notifications:
             read_outbox,
             Pushes(web_push, webhook),
             self.registrations.end,
-            now=_now,
+            now=now,
             delay_seconds=settings.push_delay_seconds,
         )
         self.background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
@@ -79,7 +84,3 @@ class Notifications:
         """Closes connections to push services."""
         await self._near.close()
         await self._far.close()
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -387,6 +387,8 @@ class Notifier:
                 OLDEST.set(max(0, self._now() - oldest) / MICROS if oldest is not None else 0)
             except AppError as error:
                 log.warning("outbox.not_measured", reason=error.reason)
+            except Exception as error:  # a number is not worth the service
+                log.error("outbox.not_measured", exc_info=error)
             await asyncio.sleep(WATCH_SECONDS)
 
 

@@ -171,6 +171,8 @@ class Registrations:
                 log.warning("registrations.not_ended", sessions=len(part), reason=error.reason)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            except Exception as error:  # a registration is not worth the service
+                log.error("registrations.not_ended", sessions=len(part), exc_info=error)
             self._ended.difference_update(part)
             if not self._ended:
                 self._wake.clear()
