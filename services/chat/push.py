@@ -27,7 +27,7 @@ from services.chat.registrations import WEB_PUSH, Registration
 
 SECONDS = 10.0
 ANSWER_BYTES = 16 * 1024
-CONNECTIONS = 100
+CONNECTIONS = 50
 # How long a push service keeps what a browser has not fetched.
 TTL_SECONDS = 24 * 3600
 # A push service refuses more than 24 hours.
@@ -194,16 +194,11 @@ class WebPush:
     GONE = frozenset({404, 410})
 
     def __init__(self, http: Http, key_pem: bytes, subject: str, now: Callable[[], float]) -> None:
-        key = serialization.load_pem_private_key(key_pem, password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(
-            key.curve, ec.SECP256R1
-        ):
-            raise ValueError("HONGYAN_WEB_PUSH_KEY_FILE must be a P-256 private key in PEM")
         self._http = http
-        self._key = key
+        self._key = _load_key(key_pem)
         self._subject = subject
         self._now = now
-        self.public_key = _encode(_point(key))
+        self.public_key = _encode(_point(self._key))
         """The applicationServerKey, base64url."""
 
     async def send(self, registration: Registration, notification: Notification) -> Outcome:
@@ -262,7 +257,6 @@ def seal(
             content,
             salt=salt or os.urandom(16),
             private_key=key,
-            keyid=_point(key),
             dh=_decode(p256dh),
             auth_secret=_decode(auth),
             version="aes128gcm",
@@ -304,6 +298,16 @@ def read_key(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"HONGYAN_WEB_PUSH_KEY_FILE: {error.strerror}: {path}") from error
+
+
+def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError):
+        key = None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    raise ValueError("HONGYAN_WEB_PUSH_KEY_FILE must be a P-256 private key in PEM")
 
 
 def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
