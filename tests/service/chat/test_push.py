@@ -26,8 +26,9 @@ from loadtest.servers import mariadb
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
 from services.chat.notify import BACKOFF_SECONDS, LEASE_SECONDS
-from services.chat.push import Http
+from services.chat.push import Http, sign
 from services.chat.settings import Settings
+from services.chat.tables import outbox
 from services.common import migrations
 from services.common.database import Database
 from tests.service.chat.receiver import Receiver, make_certificate
@@ -457,6 +458,56 @@ async def test_a_worker_killed_while_it_tells_leaves_it_to_the_next(
         worker.wait()
     first, second = (json.loads(one.body) for one in webhook.received)
     assert first == second
+
+
+async def test_the_receiver_of_the_docs_takes_what_is_signed_and_nothing_else(
+    start: Start, verify: Verify
+) -> None:
+    page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
+    program = page.partition("```python\n")[2].partition("```")[0]
+    port = free_port()
+    environment = os.environ | {"SECRET": SECRET, "PORT": str(port)}
+    receiver = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert receiver.stdout
+    url = f"http://127.0.0.1:{port}/"
+    http = Http(private_addresses=True)
+    try:
+        async with asyncio.timeout(20):
+            while await http.post(url, {}, b"{}") is None:
+                await asyncio.sleep(0.02)
+        time_now = int(time.time())
+        for signature in (
+            sign(b"{}", b"not the secret", time_now),
+            sign(b"other", SECRET.encode(), time_now),
+            sign(b"{}", SECRET.encode(), time_now - 3_600),
+        ):
+            assert await http.post(url, {"hongyan-signature": signature}, b"{}") == 401
+        pod = await start(push_webhook_url=url)
+        tables = Tables(pod.database, pod.now)
+        await tables.add("c", "ann", "bob")
+        async with grpc.aio.insecure_channel(pod.target) as channel:
+            await Phone(channel, verify, "bob", "bob-1").register_token("t1")
+        await tables.write("c", "one")
+        [row] = await tables.outbox()
+        await pod.work()
+        # As after an answer that was lost: the same row once more, under the same id.
+        await tables.insert(outbox, **row._mapping)
+        await pod.work()
+        await tables.write("c", "two")
+        await pod.work()
+        assert await tables.outbox() == []
+        async with asyncio.timeout(20):
+            lines = [(await receiver.stdout.readline()).decode() for _ in range(2)]
+        assert lines == ["apns t1 unread: 1\n", "apns t1 unread: 2\n"]
+    finally:
+        await http.close()
+        receiver.kill()
+        await receiver.communicate()
 
 
 async def test_on_mariadb_too_two_pods_tell_once(
