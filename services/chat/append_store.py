@@ -1,6 +1,5 @@
 """The SQL of a commit: what appends entries, and what entries do to earlier ones."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 
@@ -11,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chat import bodies
 from services.chat.committer import Audience, Heads, Key, Locked, News, Row, Sent
 from services.chat.model import EDIT, REMOVED, TEXTS, Message
+from services.chat.notify import push_row
+from services.chat.outbox_store import add
 from services.chat.search_store import unindex
 from services.chat.tables import (
     MESSAGE,
@@ -20,7 +21,6 @@ from services.chat.tables import (
     member,
     mention,
     message,
-    outbox,
     pin,
     reaction,
 )
@@ -146,22 +146,10 @@ class AppendStore:
 
     async def notify(self, news: Sequence[News], now: int) -> None:
         """Leaves word of texts for those who are told of them outside."""
-        await self._connection.execute(
-            sa.insert(outbox),
+        await add(
+            self._connection,
             [
-                {
-                    "id": uuid_utils.uuid7().hex,
-                    "kind": "push",
-                    "dedupe_key": f"push:{it.conversation_id}:{it.from_seq}",
-                    "payload": json.dumps(
-                        {
-                            "conversation_id": it.conversation_id,
-                            "from_seq": it.from_seq,
-                            "to_seq": it.to_seq,
-                        }
-                    ).encode(),
-                    "due_at": now,
-                }
+                push_row(uuid_utils.uuid7().hex, it.conversation_id, it.from_seq, it.to_seq, now)
                 for it in news
             ],
         )

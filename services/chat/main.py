@@ -13,6 +13,7 @@ from hongyan.chat.v1 import (
     conversation_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
+    notification_pb2_grpc,
     search_pb2_grpc,
 )
 from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
@@ -23,6 +24,8 @@ from services.chat.committer import Committer
 from services.chat.cursors import Cursors
 from services.chat.expiry import Expiry
 from services.chat.link import Links
+from services.chat.notification_rpc import NotificationService
+from services.chat.notifications import Notifications
 from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat, FindUsers
@@ -40,6 +43,7 @@ NAMES = (
     "hongyan.chat.v1.MessageService",
     "hongyan.chat.v1.ConversationService",
     "hongyan.chat.v1.SearchService",
+    "hongyan.chat.v1.NotificationService",
 )
 
 
@@ -123,6 +127,8 @@ async def serve() -> None:
         LocalLimit(Limit.parse("search", settings.limit_search), now=time.monotonic),
     )
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
+    notifications = Notifications(settings, database)
+    trust.on_ended = notifications.registrations.sessions_ended
 
     def register(server: grpc.aio.Server) -> None:
         message_pb2_grpc.add_MessageServiceServicer_to_server(
@@ -132,6 +138,9 @@ async def serve() -> None:
             ConversationService(chat, links.cursors, personal, change_limit), server
         )
         search_pb2_grpc.add_SearchServiceServicer_to_server(search, server)
+        notification_pb2_grpc.add_NotificationServiceServicer_to_server(
+            NotificationService(notifications.registrations, notifications.public_key), server
+        )
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
     try:
@@ -142,10 +151,17 @@ async def serve() -> None:
             register=register,
             names=(*NAMES, "hongyan.chat.v1.LinkService"),
             ready=database.check,
-            background=(trust.follow, links.committer.run, links.cursors.run, expiry.run),
+            background=(
+                trust.follow,
+                links.committer.run,
+                links.cursors.run,
+                expiry.run,
+                *notifications.background,
+            ),
             drain=links.drain,
         )
     finally:
+        await notifications.close()
         await channel.close()
         await database.close()
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.changes import EVERYBODY
 from services.chat.model import DIRECT, TEXTS, Head, Member, Message, Place, Seat, Settings
+from services.chat.registration_store import registered
 from services.chat.tables import (
     MESSAGE,
     conversation,
@@ -18,7 +19,6 @@ from services.chat.tables import (
     pin,
     reaction,
 )
-from services.chat.tables import push_registration as registration
 
 _HEAD = (
     conversation.c.id,
@@ -106,11 +106,6 @@ class ReadStore:
                 active_at=0,
             )
         )
-        notified = set(
-            await self._connection.scalars(
-                sa.select(registration.c.user_id).where(registration.c.user_id.in_(users))
-            )
-        )
         await self._connection.execute(
             sa.insert(member),
             [
@@ -118,11 +113,16 @@ class ReadStore:
                     "user_id": user_id,
                     "conversation_id": conversation_id,
                     "read_seq": 0,
-                    "notify": int(user_id in notified),
                 }
                 for user_id in users
             ],
         )
+        if notified := await registered(self._connection, users):
+            await self._connection.execute(
+                sa.update(member)
+                .where(member.c.conversation_id == conversation_id, member.c.user_id.in_(notified))
+                .values(notify=1)
+            )
 
     async def head(self, conversation_id: str) -> Head | None:
         """Returns one conversation's head."""

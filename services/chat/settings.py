@@ -1,5 +1,9 @@
 """Chat's settings, read once from HONGYAN_* environment variables."""
 
+from pathlib import Path
+
+from pydantic import SecretStr
+
 from services.common.settings import DatabaseSettings, ServiceSettings
 
 
@@ -28,3 +32,15 @@ class Settings(ServiceSettings, DatabaseSettings):
     """Searches of a user: bucket/seconds for one more."""
     chat_crash_point: str = ""
     """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""
+    push_delay_seconds: float = 2.0
+    """How long after a message those are told who have not received it by then."""
+    push_webhook_url: str = ""
+    """Where notifications for tokens of push services are posted; empty: nowhere."""
+    push_webhook_secret: SecretStr = SecretStr("")
+    """What signs them: 16 characters or more, shared with the receiver."""
+    web_push_key_file: Path | None = None
+    """A P-256 private key in PEM, which signs Web Push; none: no Web Push."""
+    web_push_subject: str = "mailto:hongyan@localhost"
+    """Where push services reach the operator: mailto: or https://."""
+    push_private_addresses: bool = False
+    """Whether Web Push may go to private addresses; for tests."""

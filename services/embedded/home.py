@@ -45,6 +45,11 @@ class Home:
         return self.folder / "keys" / "signing.pem"
 
     @property
+    def web_push_key(self) -> Path:
+        """The private key that signs Web Push."""
+        return self.folder / "keys" / "web-push.pem"
+
+    @property
     def run(self) -> Path:
         """What holds for this run only."""
         return self.folder / "run"
@@ -108,6 +113,8 @@ class Home:
             _write_secret(self.internal_key, secrets.token_urlsafe(32).encode())
         if not self.signing_key.exists():
             _write_secret(self.signing_key, _new_signing_key())
+        if not self.web_push_key.exists():
+            _write_secret(self.web_push_key, _new_web_push_key())
 
     def _put_logs_aside(self) -> None:
         for log in (self.folder / "logs").glob("*.log"):
@@ -120,6 +127,18 @@ def _new_signing_key() -> bytes:
     from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
 
     return ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _new_web_push_key() -> bytes:
+    # Imported here: the first run alone needs it.
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),

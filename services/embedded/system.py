@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -378,6 +379,9 @@ class System:
             "HONGYAN_DATABASE_URL": self.database_url,
             "HONGYAN_INTERNAL_KEY_FILE": str(self._home.internal_key),
             "HONGYAN_SIGNING_KEY_FILE": str(self._home.signing_key),
+            "HONGYAN_WEB_PUSH_KEY_FILE": os.environ.get(
+                "HONGYAN_WEB_PUSH_KEY_FILE", str(self._home.web_push_key)
+            ),
             "HONGYAN_MAIL_FOLDER": str(self.mail_folder),
             "HONGYAN_MAIL_FROM": settings.mail_from,
             "HONGYAN_SMTP_URL": settings.smtp_url.get_secret_value(),

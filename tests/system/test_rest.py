@@ -115,10 +115,10 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     assert ok("List", await mei("List", **place))["first_seq"] == "2"
     token = {"token": {"provider": "fcm", "token": "of a device"}}
     registration = ok("RegisterPush", await mei("RegisterPush", token))["registration"]
-    registrations = ok("ListRegistrations", await mei("ListRegistrations"))["registrations"]
+    registrations = ok("ListPushRegistrations", await mei("ListPushRegistrations"))["registrations"]
     assert registrations == [registration]
     place_of_it = {"registration_id": registration["registration_id"]}
-    ok("Unregister", await mei("Unregister", **place_of_it))
+    ok("UnregisterPush", await mei("UnregisterPush", **place_of_it))
     ok("GetWebPushKey", await mei("GetWebPushKey"))
     presence = ok("Query", await mei("Query", query={"user_ids": [me["user_id"], "nobody"]}))
     assert [one["user_id"] for one in presence["presences"]] == [me["user_id"], "nobody"]
@@ -183,8 +183,11 @@ REFUSALS = {
     "Hide": (({"seqs": [0]}, {}, GONE), (400, "INVALID_FIELD", {"seqs[0]"})),
     "Search": ((None, {"query": "…"}, {}), (400, "INVALID_FIELD", {"query"})),
     "RegisterPush": (({}, {}, {}), (400, "INVALID_FIELD", {"target"})),
-    "ListRegistrations": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
-    "Unregister": ((None, {}, {"registration_id": NOBODY}), (404, "REGISTRATION_NOT_FOUND", set())),
+    "ListPushRegistrations": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "UnregisterPush": (
+        (None, {}, {"registration_id": NOBODY}),
+        (404, "REGISTRATION_NOT_FOUND", set()),
+    ),
     "GetWebPushKey": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
     "Query": ((None, {}, {}), (400, "INVALID_FIELD", {"user_ids"})),
 }

@@ -155,6 +155,10 @@ class Foreign:
 NO_FOREIGN_ID = {
     "/hongyan.chat.v1.ConversationService/ListConversations": "lists the caller's own only",
     "/hongyan.chat.v1.ConversationService/OpenDirect": "makes the caller's own only",
+    "/hongyan.chat.v1.NotificationService/RegisterPush": "registers the caller's own session",
+    "/hongyan.chat.v1.NotificationService/ListPushRegistrations": "lists the caller's own only",
+    "/hongyan.chat.v1.NotificationService/UnregisterPush": "has tests of its own: test_push",
+    "/hongyan.chat.v1.NotificationService/GetWebPushKey": "is the same for all",
     "/hongyan.status.v1.PresenceService/Query": "presence is open to every user in 1.0",
     "/hongyan.gate.v1.GateService/Connect": "has a test of its own below",
 }

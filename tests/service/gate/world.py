@@ -16,6 +16,7 @@ from hongyan.chat.v1 import (
     conversation_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
+    notification_pb2_grpc,
     search_pb2_grpc,
 )
 
@@ -24,12 +25,15 @@ from services.chat.changes import Changes
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
 from services.chat.link import Links as ChatLinks
+from services.chat.notification_rpc import NotificationService
+from services.chat.notifications import Notifications
 from services.chat.personal import Personal
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat
 from services.chat.search import Search
 from services.chat.search_rpc import SearchService
 from services.chat.search_store import transactions
+from services.chat.settings import Settings as ChatSettings
 from services.chat.store import Store
 from services.common.database import Database
 from services.common.identity import Caller
@@ -154,6 +158,8 @@ class ChatPod(Service):
         links.cursors = Cursors(begin, now, on_moved=links.moved)
         personal = Personal(begin, wire, links.changed)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
+        self.notifications = Notifications(ChatSettings(), self.database)
+        push = NotificationService(self.notifications.registrations, "")
         search = Search(
             *transactions(self.database), lambda: time.time_ns() // 1000, time.monotonic
         )
@@ -166,6 +172,7 @@ class ChatPod(Service):
             conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
                 ConversationService(chat, links.cursors, personal, limit), server
             )
+            notification_pb2_grpc.add_NotificationServiceServicer_to_server(push, server)
             search_pb2_grpc.add_SearchServiceServicer_to_server(
                 SearchService(search, search_limit), server
             )
@@ -176,6 +183,7 @@ class ChatPod(Service):
 
     async def stop(self) -> None:
         await super().stop()
+        await self.notifications.close()
         await self.database.close()
 
     async def talk(self, *users: str) -> str:

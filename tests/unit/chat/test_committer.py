@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.chat.changes import Changes
 from services.chat.committer import Committer, Entry, Send
-from services.chat.rules import Message
+from services.chat.model import Message
 from services.chat.store import Store
 from services.common.database import Database, translate
 from services.common.errors import AlreadyExists, AppError, Denied, Exhausted, Unavailable

@@ -19,14 +19,15 @@ def home(tmp_path):
 
 
 def test_keys_are_made_once_and_for_their_owner_only(home):
-    before = home.internal_key.read_bytes(), home.signing_key.read_bytes()
-    assert home.internal_key.stat().st_mode & 0o777 == 0o600
-    assert home.signing_key.stat().st_mode & 0o777 == 0o600
+    keys = (home.internal_key, home.signing_key, home.web_push_key)
+    before = [key.read_bytes() for key in keys]
+    assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
     assert len(before[0]) >= 32
     Signer(before[1])
+    assert b"PRIVATE KEY" in before[2]
     home.close()
     home.open()
-    assert (home.internal_key.read_bytes(), home.signing_key.read_bytes()) == before
+    assert [key.read_bytes() for key in keys] == before
 
 
 def test_two_runs_do_not_share_a_home(home):

@@ -19,15 +19,15 @@ import hongyan.chat.v1.notification_pb2
 class NotificationServiceBase(abc.ABC):
 
     @abc.abstractmethod
-    async def Register(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.RegisterRequest, hongyan.chat.v1.notification_pb2.RegisterResponse]') -> None:
+    async def RegisterPush(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.RegisterPushRequest, hongyan.chat.v1.notification_pb2.RegisterPushResponse]') -> None:
         pass
 
     @abc.abstractmethod
-    async def ListRegistrations(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.ListRegistrationsRequest, hongyan.chat.v1.notification_pb2.ListRegistrationsResponse]') -> None:
+    async def ListPushRegistrations(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.ListPushRegistrationsRequest, hongyan.chat.v1.notification_pb2.ListPushRegistrationsResponse]') -> None:
         pass
 
     @abc.abstractmethod
-    async def Unregister(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.UnregisterRequest, hongyan.chat.v1.notification_pb2.UnregisterResponse]') -> None:
+    async def UnregisterPush(self, stream: 'grpclib.server.Stream[hongyan.chat.v1.notification_pb2.UnregisterPushRequest, hongyan.chat.v1.notification_pb2.UnregisterPushResponse]') -> None:
         pass
 
     @abc.abstractmethod
@@ -36,23 +36,23 @@ class NotificationServiceBase(abc.ABC):
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
-            '/hongyan.chat.v1.NotificationService/Register': grpclib.const.Handler(
-                self.Register,
+            '/hongyan.chat.v1.NotificationService/RegisterPush': grpclib.const.Handler(
+                self.RegisterPush,
                 grpclib.const.Cardinality.UNARY_UNARY,
-                hongyan.chat.v1.notification_pb2.RegisterRequest,
-                hongyan.chat.v1.notification_pb2.RegisterResponse,
+                hongyan.chat.v1.notification_pb2.RegisterPushRequest,
+                hongyan.chat.v1.notification_pb2.RegisterPushResponse,
             ),
-            '/hongyan.chat.v1.NotificationService/ListRegistrations': grpclib.const.Handler(
-                self.ListRegistrations,
+            '/hongyan.chat.v1.NotificationService/ListPushRegistrations': grpclib.const.Handler(
+                self.ListPushRegistrations,
                 grpclib.const.Cardinality.UNARY_UNARY,
-                hongyan.chat.v1.notification_pb2.ListRegistrationsRequest,
-                hongyan.chat.v1.notification_pb2.ListRegistrationsResponse,
+                hongyan.chat.v1.notification_pb2.ListPushRegistrationsRequest,
+                hongyan.chat.v1.notification_pb2.ListPushRegistrationsResponse,
             ),
-            '/hongyan.chat.v1.NotificationService/Unregister': grpclib.const.Handler(
-                self.Unregister,
+            '/hongyan.chat.v1.NotificationService/UnregisterPush': grpclib.const.Handler(
+                self.UnregisterPush,
                 grpclib.const.Cardinality.UNARY_UNARY,
-                hongyan.chat.v1.notification_pb2.UnregisterRequest,
-                hongyan.chat.v1.notification_pb2.UnregisterResponse,
+                hongyan.chat.v1.notification_pb2.UnregisterPushRequest,
+                hongyan.chat.v1.notification_pb2.UnregisterPushResponse,
             ),
             '/hongyan.chat.v1.NotificationService/GetWebPushKey': grpclib.const.Handler(
                 self.GetWebPushKey,
@@ -66,23 +66,23 @@ class NotificationServiceBase(abc.ABC):
 class NotificationServiceStub:
 
     def __init__(self, channel: grpclib.client.Channel) -> None:
-        self.Register = grpclib.client.UnaryUnaryMethod(
+        self.RegisterPush = grpclib.client.UnaryUnaryMethod(
             channel,
-            '/hongyan.chat.v1.NotificationService/Register',
-            hongyan.chat.v1.notification_pb2.RegisterRequest,
-            hongyan.chat.v1.notification_pb2.RegisterResponse,
+            '/hongyan.chat.v1.NotificationService/RegisterPush',
+            hongyan.chat.v1.notification_pb2.RegisterPushRequest,
+            hongyan.chat.v1.notification_pb2.RegisterPushResponse,
         )
-        self.ListRegistrations = grpclib.client.UnaryUnaryMethod(
+        self.ListPushRegistrations = grpclib.client.UnaryUnaryMethod(
             channel,
-            '/hongyan.chat.v1.NotificationService/ListRegistrations',
-            hongyan.chat.v1.notification_pb2.ListRegistrationsRequest,
-            hongyan.chat.v1.notification_pb2.ListRegistrationsResponse,
+            '/hongyan.chat.v1.NotificationService/ListPushRegistrations',
+            hongyan.chat.v1.notification_pb2.ListPushRegistrationsRequest,
+            hongyan.chat.v1.notification_pb2.ListPushRegistrationsResponse,
         )
-        self.Unregister = grpclib.client.UnaryUnaryMethod(
+        self.UnregisterPush = grpclib.client.UnaryUnaryMethod(
             channel,
-            '/hongyan.chat.v1.NotificationService/Unregister',
-            hongyan.chat.v1.notification_pb2.UnregisterRequest,
-            hongyan.chat.v1.notification_pb2.UnregisterResponse,
+            '/hongyan.chat.v1.NotificationService/UnregisterPush',
+            hongyan.chat.v1.notification_pb2.UnregisterPushRequest,
+            hongyan.chat.v1.notification_pb2.UnregisterPushResponse,
         )
         self.GetWebPushKey = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/notification.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"\x93\x01\n\x07WebPush\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x18\x80\x08:\x08https://\x88\x01\x01\x12\x30\n\x06p256dh\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9_-]{80,100}=*$\x12-\n\x04\x61uth\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_-]{20,40}=*$\"S\n\tPushToken\x12+\n\x08provider\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x19\n\x05token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"\x93\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x14\n\x0cshow_content\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x0fRegisterRequest\x12,\n\x08web_push\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.WebPushH\x00\x12+\n\x05token\x18\x02 \x01(\x0b\x32\x1a.hongyan.chat.v1.PushTokenH\x00\x12\x14\n\x0cshow_content\x18\x03 \x01(\x08\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"G\n\x10RegisterResponse\x12\x33\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Registration\"\x1a\n\x18ListRegistrationsRequest\"Q\n\x19ListRegistrationsResponse\x12\x34\n\rregistrations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Registration\"J\n\x11UnregisterRequest\x12\x35\n\x0fregistration_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"\x14\n\x12UnregisterResponse\"\x16\n\x14GetWebPushKeyRequest\"+\n\x15GetWebPushKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t2\xaa\x04\n\x13NotificationService\x12v\n\x08Register\x12 .hongyan.chat.v1.RegisterRequest\x1a!.hongyan.chat.v1.RegisterResponse\"%\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/push-registrations:\x01*\x12\x8e\x01\n\x11ListRegistrations\x12).hongyan.chat.v1.ListRegistrationsRequest\x1a*.hongyan.chat.v1.ListRegistrationsResponse\"\"\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/push-registrations\x12\x8b\x01\n\nUnregister\x12\".hongyan.chat.v1.UnregisterRequest\x1a#.hongyan.chat.v1.UnregisterResponse\"4\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02**(/v1/push-registrations/{registration_id}\x12|\n\rGetWebPushKey\x12%.hongyan.chat.v1.GetWebPushKeyRequest\x1a&.hongyan.chat.v1.GetWebPushKeyResponse\"\x1c\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/web-push-keyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/notification.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"\x93\x01\n\x07WebPush\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x18\x80\x08:\x08https://\x88\x01\x01\x12\x30\n\x06p256dh\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9_-]{80,100}=*$\x12-\n\x04\x61uth\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_-]{20,40}=*$\"S\n\tPushToken\x12+\n\x08provider\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x19\n\x05token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"\x93\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x14\n\x0cshow_content\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x97\x01\n\x13RegisterPushRequest\x12,\n\x08web_push\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.WebPushH\x00\x12+\n\x05token\x18\x02 \x01(\x0b\x32\x1a.hongyan.chat.v1.PushTokenH\x00\x12\x14\n\x0cshow_content\x18\x03 \x01(\x08\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"K\n\x14RegisterPushResponse\x12\x33\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Registration\"\x1e\n\x1cListPushRegistrationsRequest\"U\n\x1dListPushRegistrationsResponse\x12\x34\n\rregistrations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Registration\"N\n\x15UnregisterPushRequest\x12\x35\n\x0fregistration_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"\x18\n\x16UnregisterPushResponse\"\x16\n\x14GetWebPushKeyRequest\"+\n\x15GetWebPushKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t2\xcf\x04\n\x13NotificationService\x12\x82\x01\n\x0cRegisterPush\x12$.hongyan.chat.v1.RegisterPushRequest\x1a%.hongyan.chat.v1.RegisterPushResponse\"%\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/push-registrations:\x01*\x12\x9a\x01\n\x15ListPushRegistrations\x12-.hongyan.chat.v1.ListPushRegistrationsRequest\x1a..hongyan.chat.v1.ListPushRegistrationsResponse\"\"\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/push-registrations\x12\x97\x01\n\x0eUnregisterPush\x12&.hongyan.chat.v1.UnregisterPushRequest\x1a\'.hongyan.chat.v1.UnregisterPushResponse\"4\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02**(/v1/push-registrations/{registration_id}\x12|\n\rGetWebPushKey\x12%.hongyan.chat.v1.GetWebPushKeyRequest\x1a&.hongyan.chat.v1.GetWebPushKeyResponse\"\x1c\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/web-push-keyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,16 +45,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHTOKEN'].fields_by_name['provider']._serialized_options = b'\272H\026r\0242\022^[a-z0-9_-]{1,32}$'
   _globals['_PUSHTOKEN'].fields_by_name['token']._loaded_options = None
   _globals['_PUSHTOKEN'].fields_by_name['token']._serialized_options = b'\272H\007r\005\020\001\030\200\010'
-  _globals['_REGISTERREQUEST'].oneofs_by_name['target']._loaded_options = None
-  _globals['_REGISTERREQUEST'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
-  _globals['_UNREGISTERREQUEST'].fields_by_name['registration_id']._loaded_options = None
-  _globals['_UNREGISTERREQUEST'].fields_by_name['registration_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['Register']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['Register']._serialized_options = b'\260\341\030\002\202\323\344\223\002\033\"\026/v1/push-registrations:\001*'
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListRegistrations']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListRegistrations']._serialized_options = b'\260\341\030\002\202\323\344\223\002\030\022\026/v1/push-registrations'
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['Unregister']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['Unregister']._serialized_options = b'\260\341\030\002\202\323\344\223\002**(/v1/push-registrations/{registration_id}'
+  _globals['_REGISTERPUSHREQUEST'].oneofs_by_name['target']._loaded_options = None
+  _globals['_REGISTERPUSHREQUEST'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
+  _globals['_UNREGISTERPUSHREQUEST'].fields_by_name['registration_id']._loaded_options = None
+  _globals['_UNREGISTERPUSHREQUEST'].fields_by_name['registration_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RegisterPush']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RegisterPush']._serialized_options = b'\260\341\030\002\202\323\344\223\002\033\"\026/v1/push-registrations:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListPushRegistrations']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListPushRegistrations']._serialized_options = b'\260\341\030\002\202\323\344\223\002\030\022\026/v1/push-registrations'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['UnregisterPush']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['UnregisterPush']._serialized_options = b'\260\341\030\002\202\323\344\223\002**(/v1/push-registrations/{registration_id}'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetWebPushKey']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetWebPushKey']._serialized_options = b'\260\341\030\002\202\323\344\223\002\022\022\020/v1/web-push-key'
   _globals['_WEBPUSH']._serialized_start=181
@@ -63,22 +63,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHTOKEN']._serialized_end=413
   _globals['_REGISTRATION']._serialized_start=416
   _globals['_REGISTRATION']._serialized_end=563
-  _globals['_REGISTERREQUEST']._serialized_start=566
-  _globals['_REGISTERREQUEST']._serialized_end=713
-  _globals['_REGISTERRESPONSE']._serialized_start=715
-  _globals['_REGISTERRESPONSE']._serialized_end=786
-  _globals['_LISTREGISTRATIONSREQUEST']._serialized_start=788
-  _globals['_LISTREGISTRATIONSREQUEST']._serialized_end=814
-  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_start=816
-  _globals['_LISTREGISTRATIONSRESPONSE']._serialized_end=897
-  _globals['_UNREGISTERREQUEST']._serialized_start=899
-  _globals['_UNREGISTERREQUEST']._serialized_end=973
-  _globals['_UNREGISTERRESPONSE']._serialized_start=975
-  _globals['_UNREGISTERRESPONSE']._serialized_end=995
-  _globals['_GETWEBPUSHKEYREQUEST']._serialized_start=997
-  _globals['_GETWEBPUSHKEYREQUEST']._serialized_end=1019
-  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_start=1021
-  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_end=1064
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=1067
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1621
+  _globals['_REGISTERPUSHREQUEST']._serialized_start=566
+  _globals['_REGISTERPUSHREQUEST']._serialized_end=717
+  _globals['_REGISTERPUSHRESPONSE']._serialized_start=719
+  _globals['_REGISTERPUSHRESPONSE']._serialized_end=794
+  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_start=796
+  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_end=826
+  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_start=828
+  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_end=913
+  _globals['_UNREGISTERPUSHREQUEST']._serialized_start=915
+  _globals['_UNREGISTERPUSHREQUEST']._serialized_end=993
+  _globals['_UNREGISTERPUSHRESPONSE']._serialized_start=995
+  _globals['_UNREGISTERPUSHRESPONSE']._serialized_end=1019
+  _globals['_GETWEBPUSHKEYREQUEST']._serialized_start=1021
+  _globals['_GETWEBPUSHKEYREQUEST']._serialized_end=1043
+  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_start=1045
+  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_end=1088
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1091
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1682
 # @@protoc_insertion_point(module_scope)

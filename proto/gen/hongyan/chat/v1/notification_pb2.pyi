@@ -116,7 +116,7 @@ class Registration(_message.Message):
 Global___Registration: _TypeAlias = Registration  # noqa: Y015
 
 @_typing.final
-class RegisterRequest(_message.Message):
+class RegisterPushRequest(_message.Message):
     """Asks to be told of messages."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -151,10 +151,10 @@ class RegisterRequest(_message.Message):
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
-Global___RegisterRequest: _TypeAlias = RegisterRequest  # noqa: Y015
+Global___RegisterPushRequest: _TypeAlias = RegisterPushRequest  # noqa: Y015
 
 @_typing.final
-class RegisterResponse(_message.Message):
+class RegisterPushResponse(_message.Message):
     """The registration."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -175,10 +175,10 @@ class RegisterResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RegisterResponse: _TypeAlias = RegisterResponse  # noqa: Y015
+Global___RegisterPushResponse: _TypeAlias = RegisterPushResponse  # noqa: Y015
 
 @_typing.final
-class ListRegistrationsRequest(_message.Message):
+class ListPushRegistrationsRequest(_message.Message):
     """Asks for the caller's registrations."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -192,10 +192,10 @@ class ListRegistrationsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListRegistrationsRequest: _TypeAlias = ListRegistrationsRequest  # noqa: Y015
+Global___ListPushRegistrationsRequest: _TypeAlias = ListPushRegistrationsRequest  # noqa: Y015
 
 @_typing.final
-class ListRegistrationsResponse(_message.Message):
+class ListPushRegistrationsResponse(_message.Message):
     """The caller's registrations."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -216,10 +216,10 @@ class ListRegistrationsResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ListRegistrationsResponse: _TypeAlias = ListRegistrationsResponse  # noqa: Y015
+Global___ListPushRegistrationsResponse: _TypeAlias = ListPushRegistrationsResponse  # noqa: Y015
 
 @_typing.final
-class UnregisterRequest(_message.Message):
+class UnregisterPushRequest(_message.Message):
     """Asks to end a registration."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -238,10 +238,10 @@ class UnregisterRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UnregisterRequest: _TypeAlias = UnregisterRequest  # noqa: Y015
+Global___UnregisterPushRequest: _TypeAlias = UnregisterPushRequest  # noqa: Y015
 
 @_typing.final
-class UnregisterResponse(_message.Message):
+class UnregisterPushResponse(_message.Message):
     """The registration has ended."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -255,7 +255,7 @@ class UnregisterResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___UnregisterResponse: _TypeAlias = UnregisterResponse  # noqa: Y015
+Global___UnregisterPushResponse: _TypeAlias = UnregisterPushResponse  # noqa: Y015
 
 @_typing.final
 class GetWebPushKeyRequest(_message.Message):

@@ -35,20 +35,20 @@ class NotificationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Register = channel.unary_unary(
-                '/hongyan.chat.v1.NotificationService/Register',
-                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterRequest.SerializeToString,
-                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterResponse.FromString,
+        self.RegisterPush = channel.unary_unary(
+                '/hongyan.chat.v1.NotificationService/RegisterPush',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushResponse.FromString,
                 _registered_method=True)
-        self.ListRegistrations = channel.unary_unary(
-                '/hongyan.chat.v1.NotificationService/ListRegistrations',
-                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsRequest.SerializeToString,
-                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsResponse.FromString,
+        self.ListPushRegistrations = channel.unary_unary(
+                '/hongyan.chat.v1.NotificationService/ListPushRegistrations',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsResponse.FromString,
                 _registered_method=True)
-        self.Unregister = channel.unary_unary(
-                '/hongyan.chat.v1.NotificationService/Unregister',
-                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterRequest.SerializeToString,
-                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterResponse.FromString,
+        self.UnregisterPush = channel.unary_unary(
+                '/hongyan.chat.v1.NotificationService/UnregisterPush',
+                request_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushRequest.SerializeToString,
+                response_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushResponse.FromString,
                 _registered_method=True)
         self.GetWebPushKey = channel.unary_unary(
                 '/hongyan.chat.v1.NotificationService/GetWebPushKey',
@@ -61,7 +61,7 @@ class NotificationServiceServicer:
     """Where a user is told of messages while no device is connected.
     """
 
-    def Register(self, request, context):
+    def RegisterPush(self, request, context):
         """Registers where a device is told; a registration of the same session is
         replaced, and one ends with its session.
         """
@@ -69,14 +69,14 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListRegistrations(self, request, context):
+    def ListPushRegistrations(self, request, context):
         """Lists the registrations of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Unregister(self, request, context):
+    def UnregisterPush(self, request, context):
         """Ends a registration of the caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -93,20 +93,20 @@ class NotificationServiceServicer:
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Register': grpc.unary_unary_rpc_method_handler(
-                    servicer.Register,
-                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterRequest.FromString,
-                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterResponse.SerializeToString,
+            'RegisterPush': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterPush,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushResponse.SerializeToString,
             ),
-            'ListRegistrations': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListRegistrations,
-                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsRequest.FromString,
-                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsResponse.SerializeToString,
+            'ListPushRegistrations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPushRegistrations,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsResponse.SerializeToString,
             ),
-            'Unregister': grpc.unary_unary_rpc_method_handler(
-                    servicer.Unregister,
-                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterRequest.FromString,
-                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterResponse.SerializeToString,
+            'UnregisterPush': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnregisterPush,
+                    request_deserializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushRequest.FromString,
+                    response_serializer=hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushResponse.SerializeToString,
             ),
             'GetWebPushKey': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWebPushKey,
@@ -126,7 +126,7 @@ class NotificationService:
     """
 
     @staticmethod
-    def Register(request,
+    def RegisterPush(request,
             target,
             options=(),
             channel_credentials=None,
@@ -139,9 +139,9 @@ class NotificationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hongyan.chat.v1.NotificationService/Register',
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterRequest.SerializeToString,
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterResponse.FromString,
+            '/hongyan.chat.v1.NotificationService/RegisterPush',
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.RegisterPushResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -153,7 +153,7 @@ class NotificationService:
             _registered_method=True)
 
     @staticmethod
-    def ListRegistrations(request,
+    def ListPushRegistrations(request,
             target,
             options=(),
             channel_credentials=None,
@@ -166,9 +166,9 @@ class NotificationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hongyan.chat.v1.NotificationService/ListRegistrations',
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsRequest.SerializeToString,
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.ListRegistrationsResponse.FromString,
+            '/hongyan.chat.v1.NotificationService/ListPushRegistrations',
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.ListPushRegistrationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -180,7 +180,7 @@ class NotificationService:
             _registered_method=True)
 
     @staticmethod
-    def Unregister(request,
+    def UnregisterPush(request,
             target,
             options=(),
             channel_credentials=None,
@@ -193,9 +193,9 @@ class NotificationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/hongyan.chat.v1.NotificationService/Unregister',
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterRequest.SerializeToString,
-            hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterResponse.FromString,
+            '/hongyan.chat.v1.NotificationService/UnregisterPush',
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushRequest.SerializeToString,
+            hongyan_dot_chat_dot_v1_dot_notification__pb2.UnregisterPushResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -33,13 +33,13 @@ class NotificationServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
-    Register: _grpc.UnaryUnaryMultiCallable[_notification_pb2.RegisterRequest, _notification_pb2.RegisterResponse]
+    RegisterPush: _grpc.UnaryUnaryMultiCallable[_notification_pb2.RegisterPushRequest, _notification_pb2.RegisterPushResponse]
     """Registers where a device is told; a registration of the same session is
     replaced, and one ends with its session.
     """
-    ListRegistrations: _grpc.UnaryUnaryMultiCallable[_notification_pb2.ListRegistrationsRequest, _notification_pb2.ListRegistrationsResponse]
+    ListPushRegistrations: _grpc.UnaryUnaryMultiCallable[_notification_pb2.ListPushRegistrationsRequest, _notification_pb2.ListPushRegistrationsResponse]
     """Lists the registrations of the caller."""
-    Unregister: _grpc.UnaryUnaryMultiCallable[_notification_pb2.UnregisterRequest, _notification_pb2.UnregisterResponse]
+    UnregisterPush: _grpc.UnaryUnaryMultiCallable[_notification_pb2.UnregisterPushRequest, _notification_pb2.UnregisterPushResponse]
     """Ends a registration of the caller."""
     GetWebPushKey: _grpc.UnaryUnaryMultiCallable[_notification_pb2.GetWebPushKeyRequest, _notification_pb2.GetWebPushKeyResponse]
     """Returns the public key with which this installation signs Web Push."""
@@ -49,13 +49,13 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Where a user is told of messages while no device is connected."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Register: _aio.UnaryUnaryMultiCallable[_notification_pb2.RegisterRequest, _notification_pb2.RegisterResponse]  # type: ignore[assignment]
+    RegisterPush: _aio.UnaryUnaryMultiCallable[_notification_pb2.RegisterPushRequest, _notification_pb2.RegisterPushResponse]  # type: ignore[assignment]
     """Registers where a device is told; a registration of the same session is
     replaced, and one ends with its session.
     """
-    ListRegistrations: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListRegistrationsRequest, _notification_pb2.ListRegistrationsResponse]  # type: ignore[assignment]
+    ListPushRegistrations: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListPushRegistrationsRequest, _notification_pb2.ListPushRegistrationsResponse]  # type: ignore[assignment]
     """Lists the registrations of the caller."""
-    Unregister: _aio.UnaryUnaryMultiCallable[_notification_pb2.UnregisterRequest, _notification_pb2.UnregisterResponse]  # type: ignore[assignment]
+    UnregisterPush: _aio.UnaryUnaryMultiCallable[_notification_pb2.UnregisterPushRequest, _notification_pb2.UnregisterPushResponse]  # type: ignore[assignment]
     """Ends a registration of the caller."""
     GetWebPushKey: _aio.UnaryUnaryMultiCallable[_notification_pb2.GetWebPushKeyRequest, _notification_pb2.GetWebPushKeyResponse]  # type: ignore[assignment]
     """Returns the public key with which this installation signs Web Push."""
@@ -64,29 +64,29 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Where a user is told of messages while no device is connected."""
 
     @_abc_1.abstractmethod
-    def Register(
+    def RegisterPush(
         self,
-        request: _notification_pb2.RegisterRequest,
+        request: _notification_pb2.RegisterPushRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_notification_pb2.RegisterResponse, _abc.Awaitable[_notification_pb2.RegisterResponse]]:
+    ) -> _typing.Union[_notification_pb2.RegisterPushResponse, _abc.Awaitable[_notification_pb2.RegisterPushResponse]]:
         """Registers where a device is told; a registration of the same session is
         replaced, and one ends with its session.
         """
 
     @_abc_1.abstractmethod
-    def ListRegistrations(
+    def ListPushRegistrations(
         self,
-        request: _notification_pb2.ListRegistrationsRequest,
+        request: _notification_pb2.ListPushRegistrationsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_notification_pb2.ListRegistrationsResponse, _abc.Awaitable[_notification_pb2.ListRegistrationsResponse]]:
+    ) -> _typing.Union[_notification_pb2.ListPushRegistrationsResponse, _abc.Awaitable[_notification_pb2.ListPushRegistrationsResponse]]:
         """Lists the registrations of the caller."""
 
     @_abc_1.abstractmethod
-    def Unregister(
+    def UnregisterPush(
         self,
-        request: _notification_pb2.UnregisterRequest,
+        request: _notification_pb2.UnregisterPushRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_notification_pb2.UnregisterResponse, _abc.Awaitable[_notification_pb2.UnregisterResponse]]:
+    ) -> _typing.Union[_notification_pb2.UnregisterPushResponse, _abc.Awaitable[_notification_pb2.UnregisterPushResponse]]:
         """Ends a registration of the caller."""
 
     @_abc_1.abstractmethod

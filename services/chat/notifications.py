@@ -1,0 +1,86 @@
+"""Puts notifications together, from chat's settings and its database, for chat's main."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uuid_utils
+
+from services.chat.bodies import text_of
+from services.chat.notify import Notifier
+from services.chat.outbox_store import OutboxStore
+from services.chat.push import Http, Pushes, WebhookPush, WebPush, read_key
+from services.chat.registration_store import RegistrationStore
+from services.chat.registrations import Registrations
+from services.chat.settings import Settings
+from services.common.database import Database
+
+
+class Notifications:
+    """The registrations, and what tells them; `background` is to run beside the server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        # The webhook is the operator's own and may be near; what users name may not.
+        self._near = Http(private_addresses=True)
+        self._far = Http(private_addresses=settings.push_private_addresses)
+        webhook = web_push = None
+        if settings.push_webhook_url:
+            secret = settings.push_webhook_secret.get_secret_value()
+            webhook = WebhookPush(self._near, settings.push_webhook_url, secret, time.time)
+        if settings.web_push_key_file:
+            key = read_key(settings.web_push_key_file)
+            web_push = WebPush(self._far, key, settings.web_push_subject, time.time)
+        self.public_key = web_push.public_key if web_push else ""
+
+        @asynccontextmanager
+        async def begin_registrations() -> AsyncIterator[RegistrationStore]:
+            async with database.begin() as connection:
+                yield RegistrationStore(connection)
+
+        @asynccontextmanager
+        async def read_registrations() -> AsyncIterator[RegistrationStore]:
+            async with database.read() as connection:
+                yield RegistrationStore(connection)
+
+        @asynccontextmanager
+        async def begin_outbox() -> AsyncIterator[OutboxStore]:
+            async with database.begin() as connection:
+                yield OutboxStore(connection, text_of)
+
+        @asynccontextmanager
+        async def read_outbox() -> AsyncIterator[OutboxStore]:
+            async with database.read() as connection:
+                yield OutboxStore(connection, text_of)
+
+        self.registrations = Registrations(
+            begin_registrations,
+            read_registrations,
+            now=now,
+            new_id=lambda: uuid_utils.uuid7().hex,
+            has_web_push=web_push is not None,
+            has_webhook=webhook is not None,
+        )
+        self.notifier = Notifier(
+            begin_outbox,
+            read_outbox,
+            Pushes(web_push, webhook),
+            self.registrations.end,
+            now=now,
+            delay_seconds=settings.push_delay_seconds,
+        )
+        self.background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
+            self.registrations.run,
+            self.notifier.run,
+            self.notifier.watch,
+        )
+
+    async def close(self) -> None:
+        """Closes connections to push services."""
+        await self._near.close()
+        await self._far.close()
