@@ -107,7 +107,9 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     found = ok("Search", await mei("Search", query={"query": "我是梅"}))["messages"]
     assert found == [sent]
     for pinned in (True, False):
-        settings = await mei("UpdateSettings", {"pinned": pinned}, **place)
+        settings = await mei(
+            "UpdateSettings", {"pinned": pinned}, {"update_mask": "pinned"}, **place
+        )
         assert ok("UpdateSettings", settings)["settings"]["pinned"] is pinned
     assert ok("Hide", await mei("Hide", {"seqs": ["1"]}, **place))["user_version"] == "3"
     cleared = ok("Clear", await mei("Clear", {"remove": True}, **place))["settings"]

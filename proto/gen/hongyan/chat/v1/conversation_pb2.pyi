@@ -500,7 +500,8 @@ class UpdateSettingsRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Which fields to change, of pinned, muted_until, archived, marked_unread and
-        draft. Over REST it may be left out: then the fields of the body are meant.
+        draft; over REST as ?update_mask=pinned,draft. Without it the fields that
+        have a value are meant.
         """
 
     def __init__(
