@@ -243,10 +243,10 @@ class Chat:
         hides: int,
     ) -> list[Message]:
         """Returns the entries of one log as a member sees them now."""
+        if page and page[0].seq <= cleared_seq:
+            page = [it for it in page if it.seq > cleared_seq]
         if not page:
             return []
-        if page[0].seq <= cleared_seq:
-            page = [it for it in page if it.seq > cleared_seq]
         reacted = [it.seq for it in page if it.reacted]
         expiring = any(it.expires_at for it in page)
         if not reacted and not expiring and not hides:

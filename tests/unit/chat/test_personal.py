@@ -87,11 +87,13 @@ async def test_a_cleared_history_is_gone_for_the_user_alone(
     assert [it.seq for it in page] == [4]
     assert len((await chat.history("bob", "c", 0, None, 50))[0]) == 5
     assert (await chat.conversation("ann", "c")).unread == 2
+    await desk.personal.hide("ann", "c", [5])
     # All of it, and out of the list, until somebody says something.
     await desk.personal.clear("ann", "c", 0, remove=True)
     conversation = await chat.conversation("ann", "c")
     assert (conversation.settings.removed, conversation.unread) == (True, 0)
     assert conversation.last_message is None
+    assert (await chat.history("ann", "c", None, None, 50))[0] == []
     await world.write("c", "again", sender="bob")
     assert not (await chat.conversation("ann", "c")).settings.removed
     [missing], _, _ = await difference(chat, Known({}))
