@@ -11,7 +11,7 @@ from hongyan_client.model import ConnectionState
 from hongyan_client.tokens import Tokens
 from loadtest.accounts import LoggedIn, make_accounts, sign_idle_sessions
 from services.embedded.home import Home
-from tests.faults.people import Town
+from tests.faults.people import Town, until
 
 USERS = 10
 STARTS_AT_ONCE = 20
@@ -60,13 +60,10 @@ class Crowd:
 
         await asyncio.gather(*(one(client) for client in self.clients))
 
-    async def back(self, share: float, seconds: float) -> float:
-        """Waits until this share is online; returns how long that took."""
-        began = time.monotonic()
-        async with asyncio.timeout(seconds):
-            while self.online < share * len(self.clients):
-                await asyncio.sleep(0.05)
-        return round(time.monotonic() - began, 1)
+    async def back(self, share: float, seconds: float) -> None:
+        """Waits until this share is online."""
+        goal = share * len(self.clients)
+        await until(lambda: self.online >= goal, f"{goal:.0f} are back", seconds)
 
     async def close(self) -> None:
         """Ends all."""

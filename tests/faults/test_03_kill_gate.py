@@ -1,5 +1,7 @@
 """3: both gates are killed under many streams while people write."""
 
+import time
+
 import pytest
 
 from tests.faults.crowd import crowd
@@ -20,14 +22,16 @@ async def test_gates_killed_under_many_streams(world, town, tmp_path):
             slowest = 0.0
             for _ in range(scaled(1, 5)):
                 await load.progress()
+                began = time.monotonic()
                 for index in range(2):
                     await world.system.kill("gate", index)
                     record.faults += 1
                 for index in range(2):
                     await world.system.start("gate", index)
-                slowest = max(slowest, await idle.back(0.99, 2 * BACK_SECONDS))
+                await idle.back(0.99, 2 * BACK_SECONDS)
+                slowest = max(slowest, time.monotonic() - began)
                 await load.progress()
-            record.figures["99 % back after, seconds (≤ 35)"] = slowest
+            record.figures["99 % back after, seconds (≤ 35)"] = round(slowest, 1)
             await idle.back(1, 2 * BACK_SECONDS)
             await load.finish()
             record.judge(town)

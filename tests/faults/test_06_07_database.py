@@ -9,7 +9,7 @@ from hongyan_client.errors import DeadlineExceeded, ServerError, Unavailable
 from services.embedded import checks
 from services.embedded.system import HEALTH_NAMES
 from tests.faults.load import Load
-from tests.faults.people import CANARY, until
+from tests.faults.people import CANARY, Device, until
 from tests.faults.report import trial
 from tests.faults.scale import scaled
 
@@ -19,6 +19,15 @@ AWAY_SECONDS = scaled(6, 60)
 NOT_READY_SECONDS = 5
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(scaled(180, 900))]
+
+
+async def answers(device: Device) -> bool:
+    """Says whether a unary call gets its answer; whoever is refused hears that it is away."""
+    try:
+        await device.client.account.me()
+    except (Unavailable, DeadlineExceeded):
+        return False
+    return True
 
 
 async def test_the_database_killed_under_load(world, town):
@@ -39,8 +48,11 @@ async def test_the_database_killed_under_load(world, town):
             await world.mariadb.start()
             began = time.monotonic()
             await load.progress(20, 2 * BACK_SECONDS)
+            async with asyncio.timeout(2 * BACK_SECONDS):
+                while not await answers(asker):
+                    await asyncio.sleep(0.05)
             slowest = max(slowest, time.monotonic() - began)
-        record.figures["20 more acks after, seconds (≤ 10)"] = round(slowest, 1)
+        record.figures["20 more acks and unary calls after, seconds (≤ 10)"] = round(slowest, 1)
         await load.finish()
         record.judge(town)
 

@@ -7,8 +7,10 @@ import time
 import pytest
 from hongyan.gate.v1 import gate_pb2
 
+from hongyan_client.channel import Channel
+from hongyan_client.stream import Stream
 from loadtest.accounts import LoggedIn, make_accounts
-from loadtest.driver import connect, message, open_direct
+from loadtest.driver import message, open_direct
 from tests.faults.people import CANARY, Device, until
 from tests.faults.report import trial
 from tests.faults.scale import scaled
@@ -28,19 +30,22 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(sca
 async def write(address: str, peer: LoggedIn, user_id: str) -> str:
     """Sends as a peer, and waits for every ack; returns the conversation."""
     conversation_id = await open_direct(address, peer.token, user_id)
-    stream = await connect(address, peer.token)
+    channel = Channel(address)
+    stream = Stream(channel, peer.token)
+    await stream.open(gate_pb2.Sync())
     open_sends = set()
     for number in range(EACH):
         client_message_id = secrets.token_hex(16)
         open_sends.add(client_message_id)
         stream.send(message(conversation_id, client_message_id, f"{CANARY} {number}"))
     async for event in stream:
-        assert not event.HasField("send_refused"), gate_pb2.ServerEvent.__str__(event)
+        assert not event.HasField("send_refused"), str(event)
         if event.HasField("send_ack"):
             open_sends.discard(event.send_ack.client_message_id)
         if not open_sends:
             break
     await stream.close()
+    channel.close()
     return conversation_id
 
 

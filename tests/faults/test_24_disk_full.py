@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.embedded.system import System
+from tests.faults.history import read_log
 from tests.faults.load import Load, running
 from tests.faults.people import CANARY, Town
 from tests.faults.report import Trial, trial
@@ -78,7 +79,7 @@ async def fill_and_empty(system: System, town: Town, ballast: Path, record: Tria
             assert refused.status_code == 429, refused.text
             assert refused.json()["code"] == 8
             assert "DISK_FULL" in refused.text
-            ballast.unlink()
+            os.unlink(ballast)
             began = time.monotonic()
             await load.progress(20, PATIENCE_SECONDS)
             record.figures["20 more acks after, seconds"] = round(time.monotonic() - began, 1)
