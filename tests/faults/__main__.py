@@ -7,5 +7,5 @@ import pytest
 
 if __name__ == "__main__":
     os.environ["HONGYAN_FAULTS"] = "long"
-    options = ["tests/faults", "-v", "-p", "no:cacheprovider", "--timeout=2400", *sys.argv[1:]]
+    options = ["tests/faults", "-v", "-p", "no:cacheprovider", *sys.argv[1:]]
     sys.exit(pytest.main(options))

@@ -31,7 +31,7 @@ COUNTS = {
 
 def broken(town: Town) -> list[str]:
     """Returns what does not hold in the database and in the services' logs."""
-    return [*_in_database(town.system.database_url), *_in_logs(town)]
+    return [*_in_database(town.system.database_url), *secrets_in_logs(town)]
 
 
 def _in_database(url: str) -> list[str]:
@@ -51,7 +51,7 @@ def _old(statement: str, old: int) -> dict[str, int]:
     return {"old": old} if ":old" in statement else {}
 
 
-def _in_logs(town: Town) -> list[str]:
+def secrets_in_logs(town: Town) -> list[str]:
     """Looks for message texts, passwords, addresses and mailed codes in the logs."""
     secret = [CANARY, PASSWORD.encode("ascii", "ignore").decode(), "@example.org"]
     codes = "|".join(sorted(town.codes)) or "(?!)"
