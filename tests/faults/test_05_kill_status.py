@@ -33,12 +33,13 @@ async def test_status_killed(world, town):
     with trial("05", "status killed") as record:
         load = await Load(town).start()
         ling, bo, conversation_id = load.pairs[0]
+        second = await town.second_device(bo)
         slowest = 0.0
         for _ in range(scaled(2, 8)):
             await world.system.kill("status")
             record.faults += 1
             await load.progress(40)
-            await bo.restart()  # it syncs without presence
+            await second.restart()  # it syncs without presence
             assert await online(ling, bo.client.user_id) is None
             await world.system.start("status")
             began = time.monotonic()

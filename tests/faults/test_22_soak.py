@@ -75,10 +75,10 @@ async def test_a_soak_with_churn(world, town):
         stop = asyncio.Event()
 
         async def churn() -> None:
-            """Devices come and go."""
+            """A device comes and goes."""
+            guest = await town.second_device(load.pairs[0][1])
             while not stop.is_set():
-                _, bo, _ = load.pairs[0]
-                await bo.restart()
+                await guest.restart()
                 record.faults += 1
                 # Nobody leaves before something was written meanwhile.
                 await load.progress(5)
