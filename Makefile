@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help run test check proto bench clean
+.PHONY: help run test check proto bench faults clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ proto: $(READY) ## Make proto/gen from the contract, and the map in docs/archite
 bench: $(READY) ## Measure what a message costs; the table is in .hongyan/bench.json too
 	@tests/install-servers
 	@$(BIN)/python -m loadtest.bench $(BENCH)
+
+faults: $(READY) ## Break everything, long: the table is in .hongyan/faults.json too
+	@tests/install-servers
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 clean: ## Remove the virtual environment and caches; data in .hongyan stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

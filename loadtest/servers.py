@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -126,6 +127,21 @@ class MariaDb:
         """Ends the server as a power cut would."""
         await self._child.kill()
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Stops the server's process, as a machine that hangs; it goes on at the end."""
+        pid = self._child.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    @property
+    def socket(self) -> Path:
+        """Where its own tools reach it."""
+        return self._folder / "server.sock"
+
     def pids(self) -> list[int]:
         """Returns the running process, for its CPU time."""
         return [self._child.pid] if self._child.running else []
@@ -208,6 +224,42 @@ class RedisNodes:
         """Ends all nodes at once."""
         await asyncio.gather(*(child.kill() for child in self._children))
 
+    async def kill_master(self) -> int:
+        """Kills a master at once; returns its place."""
+        for place, port in enumerate(self._ports):
+            client = Redis(host="127.0.0.1", port=port, decode_responses=True)
+            try:
+                role = await _run(client, "ROLE")
+            finally:
+                await client.aclose()
+            if isinstance(role, list) and role[0] == "master":
+                await self._children[place].kill()
+                return place
+        raise RuntimeError("no node is a master")
+
+    async def whole_without(self, place: int) -> None:
+        """Waits until the other nodes serve all slots."""
+        for other, port in enumerate(self._ports):
+            if other != place:
+                client = Redis(host="127.0.0.1", port=port, decode_responses=True)
+                try:
+                    async with asyncio.timeout(READY_SECONDS):
+                        await _until(client, "CLUSTER INFO", _serves_all)
+                finally:
+                    await client.aclose()
+
+    async def start_node(self, place: int) -> None:
+        """Starts a node again and waits until the cluster is whole."""
+        await self._children[place].start()
+        for port in self._ports:
+            client = Redis(host="127.0.0.1", port=port, decode_responses=True)
+            try:
+                async with asyncio.timeout(READY_SECONDS):
+                    await _until(client, "CLUSTER INFO", _is_whole)
+                    await _until(client, "INFO", _is_joined)
+            finally:
+                await client.aclose()
+
     async def flush(self) -> None:
         """Empties every master."""
         for port in self._ports:
@@ -270,6 +322,14 @@ async def _slots(client: Redis) -> int:
     info = await _run(client, "CLUSTER INFO")
     assert isinstance(info, dict)
     return int(info["cluster_slots_assigned"])
+
+
+def _serves_all(answer: object) -> bool:
+    return (
+        isinstance(answer, dict)
+        and answer["cluster_state"] == "ok"
+        and int(answer["cluster_slots_ok"]) == SLOTS
+    )
 
 
 def _is_whole(answer: object) -> bool:

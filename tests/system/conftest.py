@@ -15,7 +15,7 @@ from loadtest.accounts import OPEN_LIMITS
 from loadtest.servers import MariaDb, RedisNodes, mariadb, mysql_database, redis_cluster
 from services.embedded.settings import Settings
 from services.embedded.system import System
-from tests.system.people import Town
+from tests.faults.people import Town
 
 MYSQL = os.environ.get("HONGYAN_TEST_MYSQL_URL", "")
 STORES = ("embedded", "mariadb", *(["mysql"] if MYSQL else []))

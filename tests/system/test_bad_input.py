@@ -16,7 +16,7 @@ from hongyan_client.channel import Channel
 from hongyan_client.errors import InvalidArgument, NotFound
 from hongyan_client.stream import Stream
 from loadtest.accounts import PASSWORD
-from tests.system.people import Device, Town, until
+from tests.faults.people import Device, Town, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,7 +10,7 @@ from hongyan.options.v1 import access_pb2
 
 from loadtest.accounts import PASSWORD, mailed_code
 from services.common.contract import ACCESS, FILES
-from tests.system.people import Device, Town, code_for, until
+from tests.faults.people import Device, Town, code_for, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

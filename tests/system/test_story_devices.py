@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hongyan_client.model import ConnectionState, Message
-from tests.system.people import Device, Town, until
+from tests.faults.people import Device, Town, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

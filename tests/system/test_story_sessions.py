@@ -10,8 +10,8 @@ from hongyan.verify.v1 import account_grpc, account_pb2
 from hongyan_client.errors import InvalidArgument, NotLoggedIn, ServerError, Unauthenticated
 from hongyan_client.model import ConnectionState
 from loadtest.accounts import PASSWORD
+from tests.faults.people import Device, Town, code_for, until
 from tests.system.conftest import REFRESH_GRACE_SECONDS
-from tests.system.people import Device, Town, code_for, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,8 +9,8 @@ import pytest_asyncio
 from hongyan_client.errors import ServerError
 from hongyan_client.model import MessageState
 from loadtest.accounts import PASSWORD
+from tests.faults.people import Town, until
 from tests.system.conftest import World
-from tests.system.people import Town, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

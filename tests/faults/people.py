@@ -4,14 +4,17 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hongyan_client.client import Client
 from hongyan_client.model import Message, MessageAdded, MessageState, MessageStateChanged
 from loadtest.accounts import PASSWORD, mailed_code
 from services.embedded.system import System
-from tests.system.history import History, Row, Sent
+from tests.faults.history import History, Row, Sent
 
 SECONDS = 60.0
+# Stands in what the fault tests write: it must never be in a log.
+CANARY = "canary-7f3a91"
 
 
 async def until(condition: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
@@ -37,9 +40,12 @@ async def code_for(system: System, client: Client, email: str, purpose: str) -> 
 class Device:
     """One device of one person: a client, and the history of what it showed."""
 
-    def __init__(self, system: System, home: Path, name: str, history: History) -> None:
+    def __init__(
+        self, system: System, home: Path, name: str, history: History, **options: Any
+    ) -> None:
         self.name = name
-        self.client = Client(system.address, home)
+        self._make = lambda: Client(system.address, home, **options)
+        self.client = self._make()
         self.history = history
         self._listener: asyncio.Task[None] | None = None
 
@@ -97,12 +103,18 @@ class Device:
             if row.conversation_id == conversation_id
         ]
 
+    async def restart(self) -> None:
+        """Ends the client and starts another one of the same profile."""
+        await self.close()
+        self.client = self._make()
+        await self.start()
+
     async def close(self) -> None:
-        """Ends the client."""
+        """Ends the client, and notes what it had told before."""
         await self.client.close()
         if self._listener:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+            await self._listener
+            self._listener = None
 
 
 class Town:
@@ -111,6 +123,8 @@ class Town:
     def __init__(self, system: System, folder: Path) -> None:
         self.system = system
         self.history = History()
+        self.codes: set[str] = set()
+        """The codes that were mailed."""
         self._folder = folder
         self._devices: list[Device] = []
 
@@ -120,18 +134,20 @@ class Town:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(device.close() for device in self._devices))
 
-    def device(self, name: str, home: Path | None = None) -> Device:
+    def device(self, name: str, home: Path | None = None, **options: Any) -> Device:
         """Returns a device: a new one that has not logged in, or one that has a home already."""
         home = home or self._folder / f"{name}-{secrets.token_hex(4)}"
-        device = Device(self.system, home, f"{name}-{len(self._devices)}", self.history)
+        name = f"{name}-{len(self._devices)}"
+        device = Device(self.system, home, name, self.history, **options)
         self._devices.append(device)
         return device
 
-    async def newcomer(self, name: str, *, start: bool = True) -> Device:
+    async def newcomer(self, name: str, *, start: bool = True, **options: Any) -> Device:
         """Returns the first device of a person who has just registered."""
-        device = self.device(name)
+        device = self.device(name, **options)
         email = f"{name}-{secrets.token_hex(4)}@example.org"
         code = await code_for(self.system, device.client, email, "register")
+        self.codes.add(code)
         await device.client.register(email, code, PASSWORD, name)
         await device.client.login(email, PASSWORD, device_name=device.name, platform="test")
         if start:

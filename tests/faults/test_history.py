@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.system.history import History, Log, Row, Sent, check
+from tests.faults.history import History, Log, Row, Sent, check
 
 ROWS = tuple(Row("c", seq, "ling", f"k{seq}", f"text {seq}") for seq in (1, 2, 3))
 

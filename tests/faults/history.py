@@ -1,15 +1,11 @@
 """The history of a load, and the checker that holds it against the database and the promises."""
 
-import json
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from services.common.database import sync_url
-
-RESULTS = Path(".hongyan") / "faults.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +69,6 @@ class Verdict:
             f"{self.lost} lost, {self.duplicates} duplicates, {self.holes} holes, "
             f"{self.disorders} disorders, {self.failed} failed"
         )
-
-    def keep(self) -> None:
-        """Prints the verdict and appends it to the results."""
-        print(f"\n{self}")
-        RESULTS.parent.mkdir(exist_ok=True)
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(asdict(self)) + "\n")
 
 
 @dataclass(frozen=True, slots=True)
