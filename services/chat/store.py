@@ -5,11 +5,11 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.committer import Key, Locked, Row, Sent
 from services.chat.rules import DIRECT, Head, Member, Message, Place
 from services.chat.tables import conversation, member, message
+from services.common.connections import Connection
 
 _MESSAGE = (
     message.c.conversation_id,
@@ -28,12 +28,6 @@ _HEAD = (
 )
 
 # The statements of every commit, built once: building them costs as much as running them.
-_LOCK = (
-    sa.select(conversation.c.id, conversation.c.last_seq, conversation.c.member_version)
-    .where(conversation.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(conversation.c.id)
-    .with_for_update()
-)
 _MEMBER_IDS = sa.select(member.c.conversation_id, member.c.user_id).where(
     member.c.conversation_id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -61,6 +55,17 @@ _BEFORE = (
 
 
 @lru_cache(maxsize=1024)
+def _lock(count: int) -> sa.Select[Any]:
+    """Locks so many conversations: parameters id0, id1, …"""
+    return (
+        sa.select(conversation.c.id, conversation.c.last_seq, conversation.c.member_version)
+        .where(conversation.c.id.in_([sa.bindparam(f"id{place}") for place in range(count)]))
+        .order_by(conversation.c.id)
+        .with_for_update()
+    )
+
+
+@lru_cache(maxsize=1024)
 def _move_heads(count: int) -> sa.TextClause:
     """Sets last_seq of so many conversations: parameters id0, seq0, id1, seq1, …, and now."""
     cases = " ".join(f"WHEN :id{place} THEN :seq{place}" for place in range(count))
@@ -74,14 +79,15 @@ def _move_heads(count: int) -> sa.TextClause:
 class Store:
     """One open transaction on chat's tables: all that the rules ask of storage."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Appending
 
     async def lock(self, ids: Sequence[str]) -> dict[str, Locked]:
         """Locks conversations in the order of their ids: two commits never wait in a ring."""
-        rows = await self._connection.execute(_LOCK, {"ids": ids})
+        values = {f"id{place}": id for place, id in enumerate(ids)}
+        rows = await self._connection.fetch(_lock(len(ids)), values)
         return {id: Locked(last_seq, version) for id, last_seq, version in rows}
 
     async def member_ids(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -112,7 +118,8 @@ class Store:
 
     async def append(self, rows: Sequence[Row], heads: Mapping[str, int], now: int) -> None:
         """Adds messages and moves the heads of their conversations, which are locked."""
-        await self._connection.execute(
+        # They leave with the commit, in one round trip.
+        self._connection.write(
             _INSERT,
             [
                 {
@@ -132,7 +139,7 @@ class Store:
         values: dict[str, object] = {"now": now}
         for place, (id, last_seq) in enumerate(heads.items()):
             values[f"id{place}"], values[f"seq{place}"] = id, last_seq
-        await self._connection.execute(_move_heads(len(heads)), values)
+        self._connection.write(_move_heads(len(heads)), [values])
 
     # Cursors
 
@@ -176,9 +183,10 @@ class Store:
 
     async def last_seq(self, conversation_id: str, user_id: str) -> int | None:
         """Returns the newest seq of a conversation to its members, None to others."""
-        return await self._connection.scalar(
+        rows = await self._connection.fetch(
             _LAST_SEQ, {"user_id": user_id, "conversation_id": conversation_id}
         )
+        return rows[0][0] if rows else None
 
     async def find_direct(self, pair: str) -> str | None:
         """Returns the direct conversation of two users."""
@@ -291,7 +299,7 @@ class Store:
     async def _page(
         self, statement: sa.Select[Any], conversation_id: str, place: int, count: int
     ) -> list[Message]:
-        rows = await self._connection.execute(
+        rows = await self._connection.fetch(
             statement, {"conversation_id": conversation_id, "place": place, "count": count}
         )
         return [Message(*row) for row in rows]
