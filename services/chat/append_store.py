@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 import uuid_utils
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat import bodies
 from services.chat.committer import Audience, Heads, Key, Locked, News, Row, Sent
@@ -24,25 +24,32 @@ from services.chat.tables import (
     pin,
     reaction,
 )
+from services.common.connections import Connection
 
 # The statements of every commit, built once: building them costs as much as running them.
-_LOCK = (
-    sa.select(
-        conversation.c.id,
-        conversation.c.last_seq,
-        conversation.c.member_version,
-        conversation.c.shown_seq,
-        conversation.c.disappear_seconds,
-    )
-    .where(conversation.c.id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(conversation.c.id)
-    .with_for_update()
-)
 _AUDIENCES = sa.select(member.c.conversation_id, member.c.user_id, member.c.notify).where(
     member.c.conversation_id.in_(sa.bindparam("ids", expanding=True))
 )
 _INSERT = sa.insert(message)
+_EXPIRES = sa.insert(expiry)
 _IN_LOG = sa.select(*MESSAGE).where(message.c.conversation_id == sa.bindparam("conversation_id"))
+
+
+@lru_cache(maxsize=1024)
+def _lock(count: int) -> sa.Select[Any]:
+    """Locks so many conversations: parameters id0, id1, …"""
+    return (
+        sa.select(
+            conversation.c.id,
+            conversation.c.last_seq,
+            conversation.c.member_version,
+            conversation.c.shown_seq,
+            conversation.c.disappear_seconds,
+        )
+        .where(conversation.c.id.in_([sa.bindparam(f"id{place}") for place in range(count)]))
+        .order_by(conversation.c.id)
+        .with_for_update()
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -63,11 +70,12 @@ def _move_heads(count: int, *, shown: bool) -> sa.TextClause:
 class AppendStore:
     """What the committer and its changes ask of an open transaction."""
 
-    _connection: AsyncConnection
+    _connection: Connection
 
     async def lock(self, ids: Sequence[str]) -> dict[str, Locked]:
         """Locks conversations in the order of their ids: two commits never wait in a ring."""
-        rows = await self._connection.execute(_LOCK, {"ids": ids})
+        values = {f"id{place}": id for place, id in enumerate(ids)}
+        rows = await self._connection.fetch(_lock(len(ids)), values)
         return {row[0]: Locked(*row[1:]) for row in rows}
 
     async def audiences(self, ids: Sequence[str]) -> dict[str, Audience]:
@@ -105,7 +113,8 @@ class AppendStore:
 
     async def append(self, rows: Sequence[Row], heads: Mapping[str, Heads], now: int) -> None:
         """Adds entries and moves the heads of their conversations, which are locked."""
-        await self._connection.execute(
+        # They leave with the commit, in one round trip.
+        self._connection.write(
             _INSERT,
             [
                 {
@@ -123,8 +132,8 @@ class AppendStore:
             ],
         )
         if expiring := [row.message for row in rows if row.message.expires_at]:
-            await self._connection.execute(
-                sa.insert(expiry),
+            self._connection.write(
+                _EXPIRES,
                 [
                     {
                         "expires_at": it.expires_at,
@@ -142,7 +151,7 @@ class AppendStore:
                     values[f"id{place}"], values[f"last{place}"] = id, head.last_seq
                     if shown:
                         values[f"shown{place}"] = head.shown_seq
-                await self._connection.execute(_move_heads(len(moving), shown=shown), values)
+                self._connection.write(_move_heads(len(moving), shown=shown), [values])
 
     async def notify(self, news: Sequence[News], now: int) -> None:
         """Leaves word of texts for those who are told of them outside."""

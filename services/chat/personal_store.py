@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.cursors import Cursor, Key
 from services.chat.model import Change, Settings
 from services.chat.read_store import SETTINGS, to_settings
 from services.chat.tables import conversation, hidden, member, user_change, user_state
+from services.common.connections import Connection
 
 _MOVE = (
     sa.update(member)
@@ -36,7 +36,7 @@ _MOVE_MANY = _row.on_duplicate_key_update(
 class PersonalStore:
     """What cursors and personal settings ask of an open transaction."""
 
-    _connection: AsyncConnection
+    _connection: Connection
 
     # Cursors
 

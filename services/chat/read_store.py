@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chat.changes import EVERYBODY
 from services.chat.model import DIRECT, TEXTS, Head, Member, Message, Place, Seat, Settings
@@ -19,6 +18,7 @@ from services.chat.tables import (
     pin,
     reaction,
 )
+from services.common.connections import Connection
 
 _HEAD = (
     conversation.c.id,
@@ -76,17 +76,16 @@ def to_settings(row: Any) -> Settings:
 class ReadStore:
     """What reading asks of a connection."""
 
-    _connection: AsyncConnection
+    _connection: Connection
 
     # Conversations
 
     async def seat(self, conversation_id: str, user_id: str) -> Seat | None:
         """Returns what a member may read of a log, None to others."""
-        rows = await self._connection.execute(
+        rows = await self._connection.fetch(
             _SEAT, {"user_id": user_id, "conversation_id": conversation_id}
         )
-        row = rows.first()
-        return Seat(*row) if row else None
+        return Seat(*rows[0]) if rows else None
 
     async def find_direct(self, pair: str) -> str | None:
         """Returns the direct conversation of two users."""
@@ -269,7 +268,7 @@ class ReadStore:
     async def _page(
         self, statement: sa.Select[Any], conversation_id: str, place: int, count: int
     ) -> list[Message]:
-        rows = await self._connection.execute(
+        rows = await self._connection.fetch(
             statement, {"conversation_id": conversation_id, "place": place, "count": count}
         )
         return [Message(*row) for row in rows]

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from services.common.connections import Connection, Connections
 from services.common.errors import AppError, Exhausted, Unavailable
 
 SQLITE_BUSY_SECONDS = 5
@@ -17,6 +18,8 @@ SQLITE_BUSY_SECONDS = 5
 LOST_RACES = {1213, 1205, 1020}
 # Disk full, table full; MySQL and MariaDB.
 NO_SPACE = {1021, 1114, 1041, 28}
+
+_ALIVE = sa.text("SELECT 1")
 
 
 def id_column_type(length: int = 64) -> sa.types.TypeEngine[str]:
@@ -60,16 +63,13 @@ class Database:
         target = async_url(url)
         self.is_sqlite = target.get_backend_name() == "sqlite"
         options: dict[str, Any] = {
-            "pool_size": pool,
-            "max_overflow": 0,
-            "pool_timeout": 5,
+            "poolclass": sa.NullPool,
             # An error's text goes into the log: addresses and messages must not.
             "hide_parameters": True,
         }
         if self.is_sqlite:
             options["connect_args"] = {"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None}
         else:
-            options["pool_recycle"] = 1800
             options["connect_args"] = {"connect_timeout": 3}
         committed = {} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
         self._writer = create_async_engine(target, **options, **committed)
@@ -81,21 +81,27 @@ class Database:
         if self.is_sqlite:
             _prepare_sqlite(self._writer, writes=True)
             _prepare_sqlite(self._reader, writes=False)
+        self._writers = Connections(self._writer, pool, writes=True)
+        self._readers = Connections(self._reader, pool, writes=False)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction that may write; committed at the end, rolled back on an exception."""
+    async def begin(self) -> AsyncIterator[Connection]:
+        """One transaction that may write; committed at the end, rolled back on an exception.
+
+        It begins with its first statement.
+        """
         try:
-            async with self._writer.begin() as connection:
+            async with self._writers.use() as connection:
                 yield connection
+                await connection.commit()
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             raise await self._failed(error) from error
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncIterator[Connection]:
         """A connection that only reads: each statement by itself sees what is committed."""
         try:
-            async with self._reader.connect() as connection:
+            async with self._readers.use() as connection:
                 yield connection
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             raise await self._failed(error) from error
@@ -108,8 +114,8 @@ class Database:
         translated = translate(error)
         away = isinstance(translated, Unavailable) and not isinstance(translated, LostRace)
         if away and not self.is_sqlite:
-            await self._writer.dispose()
-            await self._reader.dispose()
+            await self._writers.close()
+            await self._readers.close()
         return translated
 
     async def check(self) -> None:
@@ -118,18 +124,19 @@ class Database:
         Both pools are asked: one that finds a connection broken forgets all of that age, so
         that nobody meets them when the database is back.
         """
-        engines = [self._reader] if self.is_sqlite else [self._reader, self._writer]
+        kinds = [self._readers] if self.is_sqlite else [self._readers, self._writers]
         try:
-            for engine in engines:
-                async with engine.connect() as connection:
-                    await connection.execute(sa.text("SELECT 1"))
+            for connections in kinds:
+                async with connections.use() as connection:
+                    await connection.fetch(_ALIVE, {})
+                    await connection.commit()
         except (sa.exc.SQLAlchemyError, OSError, TimeoutError) as error:
             raise await self._failed(error) from error
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._writer.dispose()
-        await self._reader.dispose()
+        await self._writers.close()
+        await self._readers.close()
 
 
 class LostRace(Unavailable):
@@ -181,4 +188,6 @@ def _prepare_sqlite(engine: AsyncEngine, *, writes: bool) -> None:
         @sa.event.listens_for(engine.sync_engine, "begin")
         def begin(connection: sa.Connection) -> None:
             # The lock is taken at once: to upgrade a read lock later could fail half-way.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            driver: Any = connection.connection.driver_connection
+            if not driver.in_transaction:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")

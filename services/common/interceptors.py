@@ -3,13 +3,13 @@
 import asyncio
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError, Message
-from grpc_interceptor import AsyncServerInterceptor
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 from hongyan.options.v1 import access_pb2
 from opentelemetry import propagate, trace
@@ -35,54 +35,130 @@ SECONDS = Histogram(
 )
 STREAMS = Gauge("hongyan_rpc_open_streams", "Streams that are open now.", ["method"])
 
-Handler = Callable[[Any, Any], Any]
+CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+Method = Callable[[Any, Any], Any]
+
+KINDS = {
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
 
 
-class Around(AsyncServerInterceptor):
-    """An interceptor that is one method: `call` runs a handler of either kind to its end."""
+class Interceptor(grpc.aio.ServerInterceptor):
+    """All of it in one layer: a stream keeps the coroutines of each layer while it lives."""
 
-    async def intercept(
-        self, method: Handler, request_or_iterator: Any, context: Any, method_name: str
-    ) -> Any:
-        async def run() -> Any:
-            result = method(request_or_iterator, context)
-            if isinstance(result, AsyncIterator):
-                async for response in result:
-                    await context.write(response)
-                return None
-            return await result
+    def __init__(self, trust: Trust, internal_key: str, *, traced: bool = False) -> None:
+        self._trust = trust
+        self._internal_key = internal_key.encode()
+        self._tracer = trace.get_tracer("hongyan.rpc") if traced else None
+        self._made: dict[str, tuple[Any, Any]] = {}
 
-        return await self.call(run, request_or_iterator, context, method_name)
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Returns the handler of an rpc with all of this around it."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        name = handler_call_details.method
+        # A service has the same handler for each call of an rpc: what is around it is made once.
+        if name not in self._made or self._made[name][0] is not handler:
+            self._made[name] = (handler, self._wrap(handler, name))
+        return self._made[name][1]
 
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        """Runs the handler; `request` is a message, or an iterator for a stream."""
-        raise NotImplementedError
+    def _wrap(self, handler: Any, name: str) -> Any:
+        kind, make = KINDS[handler.request_streaming, handler.response_streaming]
+        method, read = getattr(handler, kind), handler.request_deserializer
+        wrap = self._stream
+        if not handler.request_streaming:
+            wrap = self._unary
+            # grpc answers bytes that it cannot read with UNKNOWN and a traceback in the log,
+            # before it asks who calls.
+            read = read and _read_or_say(read)
+        return make(
+            wrap(method, name),
+            request_deserializer=read,
+            response_serializer=handler.response_serializer,
+        )
 
+    def _stream(self, method: Method, name: str) -> Method:
+        """Runs a stream; its frames have spans of their own, and their reader checks them."""
+        streams = STREAMS.labels(name)
 
-class Tracing(Around):
-    """One server span per unary call; frames of streams have spans of their own."""
+        async def run(requests: Any, context: Any) -> None:
+            streams.inc()
+            try:
+                self._let_in(name, context)
+                answer = method(requests, context)
+                if isinstance(answer, AsyncIterator):
+                    async for response in answer:
+                        await context.write(response)
+                else:
+                    await answer
+            except BaseException as error:
+                await _fail(error, name, context)
+            finally:
+                streams.dec()
+                _count(name, context)
 
-    def __init__(self) -> None:
-        self._tracer = trace.get_tracer("hongyan.rpc")
+        return run
 
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        if not isinstance(request, Message) or method_name.startswith(OPEN_PREFIXES):
-            return await run()
-        parent = propagate.extract(dict(context.invocation_metadata() or ()))
+    def _unary(self, method: Method, name: str) -> Method:
+        """Runs a call with one request: measured, traced, and checked against the contract."""
+        seconds = SECONDS.labels(name)
+        contracted = name in ACCESS
+
+        async def run(request: Any, context: Any) -> Any:
+            started = time.perf_counter()
+            with self._span(name, context):
+                try:
+                    self._let_in(name, context)
+                    if isinstance(request, _Unreadable):
+                        raise Invalid("REQUEST_UNREADABLE", "the bytes are no such message")
+                    if contracted:
+                        validate(request)
+                    answer = method(request, context)
+                    if not isinstance(answer, AsyncIterator):
+                        return await answer
+                    async for response in answer:
+                        await context.write(response)
+                except BaseException as error:
+                    await _fail(error, name, context)
+                finally:
+                    _count(name, context)
+                    seconds.observe(time.perf_counter() - started)
+
+        return run
+
+    def _let_in(self, name: str, context: Any) -> None:
+        """Lets a call in as the contract's access option says; an rpc without one is closed."""
+        access = ACCESS.get(name, access_pb2.ACCESS_UNSPECIFIED)
+        if access == access_pb2.ACCESS_USER:
+            set_caller(self._trust.check(_bearer_token(context)))
+        elif access == access_pb2.ACCESS_INTERNAL:
+            given = str(dict(context.invocation_metadata()).get(INTERNAL_KEY_HEADER, ""))
+            if not hmac.compare_digest(given.encode(), self._internal_key):
+                raise Denied("INTERNAL_ONLY", "this call is for services of the installation")
+        elif access != access_pb2.ACCESS_PUBLIC and not name.startswith(OPEN_PREFIXES):
+            raise Denied("ACCESS_NOT_DECLARED", "the contract says nobody may call this")
+
+    @contextmanager
+    def _span(self, name: str, context: Any) -> Iterator[None]:
+        """One server span, when calls are traced."""
+        if self._tracer is None or name.startswith(OPEN_PREFIXES):
+            yield
+            return
         with self._tracer.start_as_current_span(
-            method_name.removeprefix("/"),
-            context=parent,
+            name.removeprefix("/"),
+            context=propagate.extract(dict(context.invocation_metadata() or ())),
             kind=trace.SpanKind.SERVER,
             attributes={"rpc.system": "grpc"},
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             try:
-                return await run()
+                yield
             finally:
                 # A rich abort leaves no exception that OpenTelemetry would take for an error.
                 if code := context.code():
@@ -91,95 +167,20 @@ class Tracing(Around):
                         span.set_status(trace.StatusCode.ERROR)
 
 
-class Metrics(Around):
-    """Counts calls by code and measures unary ones."""
-
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        started = time.perf_counter()
-        unary = isinstance(request, Message)
-        if not unary:
-            STREAMS.labels(method_name).inc()
-        code = "OK"
-        try:
-            result = await run()
-        except asyncio.CancelledError:
-            code = "CANCELLED"
-            raise
-        except BaseException:
-            code = _code_name(context.code())
-            raise
-        else:
-            code = _code_name(context.code() or 0)
-            return result
-        finally:
-            CALLS.labels(method_name, code).inc()
-            if unary:
-                SECONDS.labels(method_name).observe(time.perf_counter() - started)
-            else:
-                STREAMS.labels(method_name).dec()
+async def _fail(error: BaseException, name: str, context: Any) -> None:
+    """Turns an AppError into a google.rpc.Status, and any other mistake into INTERNAL."""
+    if isinstance(error, AppError):
+        await context.abort_with_status(rpc_status.to_status(to_status(error)))
+    if isinstance(error, asyncio.CancelledError):
+        context.set_code(grpc.StatusCode.CANCELLED)
+    if not isinstance(error, Exception) or isinstance(error, grpc.aio.AbortError):
+        raise error
+    log.error("call.failed", method=name, exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, "internal error")
 
 
-class Errors(Around):
-    """Turns an AppError into a google.rpc.Status, and anything else into INTERNAL."""
-
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        try:
-            return await run()
-        except AppError as error:
-            await context.abort_with_status(rpc_status.to_status(to_status(error)))
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:
-            log.error("call.failed", method=method_name, exc_info=error)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-
-
-class Authentication(Around):
-    """Lets a call in as the contract's access option says; an rpc without one is closed."""
-
-    def __init__(self, trust: Trust, internal_key: str) -> None:
-        self._trust = trust
-        self._internal_key = internal_key.encode()
-
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        access = ACCESS.get(method_name, access_pb2.ACCESS_UNSPECIFIED)
-        if access == access_pb2.ACCESS_USER:
-            set_caller(self._trust.check(_bearer_token(context)))
-        elif access == access_pb2.ACCESS_INTERNAL:
-            given = str(dict(context.invocation_metadata()).get(INTERNAL_KEY_HEADER, ""))
-            if not hmac.compare_digest(given.encode(), self._internal_key):
-                raise Denied("INTERNAL_ONLY", "this call is for services of the installation")
-        elif access != access_pb2.ACCESS_PUBLIC and not method_name.startswith(OPEN_PREFIXES):
-            raise Denied("ACCESS_NOT_DECLARED", "the contract says nobody may call this")
-        return await run()
-
-
-class Validation(Around):
-    """Checks unary requests against the contract's rules; a frame is checked by its reader."""
-
-    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        intercept: Any = super().intercept_service
-        handler = await intercept(continuation, handler_call_details)
-        if handler is None or handler.request_streaming or not handler.request_deserializer:
-            return handler
-        # grpc answers bytes that it cannot read with UNKNOWN and a traceback in the log, before
-        # it asks who calls.
-        return handler._replace(request_deserializer=_read_or_say(handler.request_deserializer))
-
-    async def call(
-        self, run: Callable[[], Awaitable[Any]], request: Any, context: Any, method_name: str
-    ) -> Any:
-        if isinstance(request, _Unreadable):
-            raise Invalid("REQUEST_UNREADABLE", "the bytes are no message of the rpc's type")
-        if isinstance(request, Message) and method_name in ACCESS:
-            validate(request)
-        return await run()
+def _count(name: str, context: Any) -> None:
+    CALLS.labels(name, CODES.get(_code_number(context.code() or 0), "UNKNOWN")).inc()
 
 
 class _Unreadable:
@@ -206,10 +207,3 @@ def _bearer_token(context: Any) -> str:
 
 def _code_number(code: Any) -> int:
     return int(code.value[0]) if isinstance(code, grpc.StatusCode) else int(code)
-
-
-def _code_name(code: Any) -> str:
-    for candidate in grpc.StatusCode:
-        if candidate is code or candidate.value[0] == code:
-            return candidate.name
-    return "UNKNOWN"

@@ -15,7 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common import migrations, telemetry
 from services.common.contract import PUBLIC_SERVICES
-from services.common.interceptors import Authentication, Errors, Metrics, Tracing, Validation
+from services.common.interceptors import Interceptor
 from services.common.settings import ServiceSettings
 from services.common.tokens import Trust
 
@@ -79,19 +79,13 @@ async def serve(
     is awaited after callers had drain_seconds to turn away and before open calls are waited for.
     """
     telemetry.configure_logs(service, settings.log_level)
-    interceptors: list[grpc.aio.ServerInterceptor] = [
-        Metrics(),
-        Errors(),
-        Authentication(trust, settings.shared_key()),
-        Validation(),
-    ]
     flush_traces: Callable[[], None] = lambda: None  # noqa: E731
     if settings.otlp_endpoint:
         flush_traces = telemetry.configure_traces(
             service, settings.otlp_endpoint, settings.trace_ratio
         )
-        interceptors.insert(0, Tracing())
-    server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+    interceptor = Interceptor(trust, settings.shared_key(), traced=bool(settings.otlp_endpoint))
+    server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     register(server)
     health_state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_state, server)

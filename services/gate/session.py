@@ -36,6 +36,33 @@ class Session:
     first; when too much waits, pushes are dropped and the device is told to sync instead.
     """
 
+    # One for each idle device: without a dictionary it takes half the memory.
+    __slots__ = (
+        "__weakref__",
+        "_bounds",
+        "_held",
+        "_held_bytes",
+        "_queue",
+        "_queue_bytes",
+        "abort",
+        "closing",
+        "focus",
+        "greeted",
+        "heads",
+        "heads_told_at",
+        "heard_at",
+        "hurried",
+        "now",
+        "sends_open",
+        "session_id",
+        "sync_wanted",
+        "synced_at",
+        "syncing",
+        "user_id",
+        "wake",
+        "writing_since",
+    )
+
     def __init__(
         self, user_id: str, session_id: str, bounds: Bounds, now: Callable[[], float]
     ) -> None:

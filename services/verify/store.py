@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.common.connections import Connection
 from services.common.database import id_column_type, text_column_type
 from services.verify.rules import Account, Code, Device, Session
 
@@ -63,7 +63,7 @@ refresh_token = sa.Table(
 class Store:
     """One open transaction on verify's tables."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     # Accounts

@@ -37,7 +37,7 @@ from services.chat.settings import Settings as ChatSettings
 from services.chat.store import Store
 from services.common.database import Database
 from services.common.identity import Caller
-from services.common.interceptors import Authentication, Errors, Metrics, Validation
+from services.common.interceptors import Interceptor
 from services.common.limits import Limit, LocalLimit
 from services.common.serving import SERVER_OPTIONS
 from services.common.tokens import Signer, Trust, TrustUpdate
@@ -88,12 +88,7 @@ class Service:
         *background: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         await self.trust.refresh()
-        interceptors = (
-            Metrics(),
-            Errors(),
-            Authentication(self.trust, INTERNAL_KEY),
-            Validation(),
-        )
+        interceptors = (Interceptor(self.trust, INTERNAL_KEY),)
         self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
         register(self._server)
         self._server.add_insecure_port(self.target)

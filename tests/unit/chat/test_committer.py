@@ -332,7 +332,8 @@ async def test_a_full_disk_is_said_so(world: World) -> None:
 async def test_a_locked_sqlite_file_makes_commits_wait(world: World, other_pod: World) -> None:
     await world.add("c", "ann", "bob")
     async with committing(other_pod.begin) as pod:
-        async with world.begin():
+        async with world.begin() as store:
+            await store.lock(["c"])
             number = pod.submit("c", "a")
             await asyncio.sleep(0.05)  # the commit is waiting for the lock meanwhile
             assert number not in pod.entries()
