@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
+from grpc_interceptor.server import AsyncServerInterceptor
 from grpc_status import rpc_status
 from hongyan.options.v1 import access_pb2
 from opentelemetry import propagate, trace
@@ -40,14 +41,12 @@ CODES = {code.value[0]: code.name for code in grpc.StatusCode}
 Method = Callable[[Any, Any], Any]
 
 KINDS = {
-    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
-    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
-    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
-    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+    False: ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    True: ("stream_stream", grpc.stream_stream_rpc_method_handler),
 }
 
 
-class Interceptor(grpc.aio.ServerInterceptor):
+class Interceptor(AsyncServerInterceptor):
     """All of it in one layer: a stream keeps the coroutines of each layer while it lives."""
 
     def __init__(self, trust: Trust, internal_key: str, *, traced: bool = False) -> None:
@@ -64,23 +63,27 @@ class Interceptor(grpc.aio.ServerInterceptor):
         name = handler_call_details.method
         # A service has the same handler for each call of an rpc: what is around it is made once.
         if name not in self._made or self._made[name][0] is not handler:
-            self._made[name] = (handler, self._wrap(handler, name))
+            self._made[name] = (handler, await self._wrap(handler, handler_call_details))
         return self._made[name][1]
 
-    def _wrap(self, handler: Any, name: str) -> Any:
-        kind, make = KINDS[handler.request_streaming, handler.response_streaming]
-        method, read = getattr(handler, kind), handler.request_deserializer
-        wrap = self._stream
-        if not handler.request_streaming:
-            wrap = self._unary
+    async def _wrap(self, handler: Any, details: Any) -> Any:
+        if handler.request_streaming:
+            kind, make = KINDS[handler.response_streaming]
+            return make(
+                self._stream(getattr(handler, kind), details.method),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if read := handler.request_deserializer:
             # grpc answers bytes that it cannot read with UNKNOWN and a traceback in the log,
             # before it asks who calls.
-            read = read and _read_or_say(read)
-        return make(
-            wrap(method, name),
-            request_deserializer=read,
-            response_serializer=handler.response_serializer,
-        )
+            handler = handler._replace(request_deserializer=_read_or_say(read))
+
+        async def found(_: Any) -> Any:
+            return handler
+
+        intercept: Any = super().intercept_service
+        return await intercept(found, details)
 
     def _stream(self, method: Method, name: str) -> Method:
         """Runs a stream; its frames have spans of their own, and their reader checks them."""
@@ -104,32 +107,26 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
         return run
 
-    def _unary(self, method: Method, name: str) -> Method:
+    async def intercept(self, method: Any, request: Any, context: Any, method_name: str) -> Any:
         """Runs a call with one request: measured, traced, and checked against the contract."""
-        seconds = SECONDS.labels(name)
-        contracted = name in ACCESS
-
-        async def run(request: Any, context: Any) -> Any:
-            started = time.perf_counter()
-            with self._span(name, context):
-                try:
-                    self._let_in(name, context)
-                    if isinstance(request, _Unreadable):
-                        raise Invalid("REQUEST_UNREADABLE", "the bytes are no such message")
-                    if contracted:
-                        validate(request)
-                    answer = method(request, context)
-                    if not isinstance(answer, AsyncIterator):
-                        return await answer
-                    async for response in answer:
-                        await context.write(response)
-                except BaseException as error:
-                    await _fail(error, name, context)
-                finally:
-                    _count(name, context)
-                    seconds.observe(time.perf_counter() - started)
-
-        return run
+        started = time.perf_counter()
+        with self._span(method_name, context):
+            try:
+                self._let_in(method_name, context)
+                if isinstance(request, _Unreadable):
+                    raise Invalid("REQUEST_UNREADABLE", "the bytes are no such message")
+                if method_name in ACCESS:
+                    validate(request)
+                answer = method(request, context)
+                if not isinstance(answer, AsyncIterator):
+                    return await answer
+                async for response in answer:
+                    await context.write(response)
+            except BaseException as error:
+                await _fail(error, method_name, context)
+            finally:
+                _count(method_name, context)
+                SECONDS.labels(method_name).observe(time.perf_counter() - started)
 
     def _let_in(self, name: str, context: Any) -> None:
         """Lets a call in as the contract's access option says; an rpc without one is closed."""

@@ -23,6 +23,8 @@ INTERNAL = {
     "/hongyan.verify.v1.TrustService/GetTrust",
     "/hongyan.verify.v1.TrustService/FindUsers",
     "/hongyan.chat.v1.LinkService/Attach",
+    "/hongyan.status.v1.DirectoryService/ListGates",
+    "/hongyan.status.v1.DirectoryService/Look",
     "/hongyan.status.v1.DirectoryService/Renew",
 }
 PUBLIC = {
