@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from loadtest.accounts import OPEN_LIMITS, LoggedIn, make_accounts, sign_idle_sessions
 from loadtest.report import show
+from loadtest.rooms import make_room
 from loadtest.servers import mariadb, redis_cluster
 from services.common.database import sync_url
 from services.embedded.settings import Settings
@@ -29,7 +30,19 @@ BYTES = 128
 HISTORY_MESSAGES = 100_000
 IDLE = (500, 2_000)
 STORES = ("embedded", "mariadb")
-SCENARIOS = ("cold-start", "idle", "closed-1", "closed-16", "open-200", "history")
+SCENARIOS = (
+    "cold-start",
+    "idle",
+    "closed-1",
+    "closed-16",
+    "open-200",
+    "open-200-receipts",
+    "room-200-w1",
+    "room-200-w4",
+    "room-2000",
+    "history",
+)
+ROOM = 200
 RESULT = Path(".hongyan") / "bench.json"
 
 Pids = Callable[[], dict[str, list[int]]]
@@ -122,21 +135,26 @@ def memory_kb(pids: dict[str, list[int]], names: tuple[str, ...]) -> float:
     return sum(psutil.Process(pid).memory_info().rss / 1024 for name in names for pid in pids[name])
 
 
-async def measure(running: Running, plan: dict[str, Any]) -> dict[str, Any]:
-    """Runs a load and adds what it cost."""
+async def measure(running: Running, plan: dict[str, Any], *, each: bool = True) -> dict[str, Any]:
+    """Runs a load and adds what it cost; `each`: every message is delivered once."""
     driver = Driver({"address": running.system.address, "bytes": BYTES, **plan})
     await driver.begin()
     before = cpu_seconds(running.pids())
     figures = await driver.end()
     after = cpu_seconds(running.pids())
     used = {name: after[name] - before[name] for name in after}
+    figures["cpu_seconds"] = used
     if delivered := figures.get("delivered"):
         per_1000 = {name: 1000 * value / delivered for name, value in used.items()}
         figures["cpu_seconds_per_1000"] = sum(per_1000.values())
         figures["cpu_seconds_per_1000_by_part"] = per_1000
         figures["client_cpu_seconds_per_1000"] = 1000 * figures["client_cpu_seconds"] / delivered
         figures["messages_per_second"] = delivered / figures["seconds"]
-        faults = (delivered != figures["acked"], figures["refused"], figures["pairs_wrong"])
+        faults = (
+            each and delivered != figures["acked"],
+            figures["refused"],
+            figures["pairs_wrong"],
+        )
         if any(faults):
             raise AssertionError(f"the load was not delivered whole: {figures}")
     return figures
@@ -151,11 +169,12 @@ async def closed(
     )
 
 
-async def opened(running: Running, users: list[LoggedIn], seconds: float) -> dict[str, Any]:
+async def opened(
+    running: Running, users: list[LoggedIn], seconds: float, *, receipts: bool = False
+) -> dict[str, Any]:
     """200 messages a second, measured from the time at which each was due."""
-    figures = await measure(
-        running, {"load": "open", "rate": 200, "seconds": seconds, "users": _plain(users)}
-    )
+    plan = {"load": "open", "rate": 200, "seconds": seconds, "receipts": receipts}
+    figures = await measure(running, plan | {"users": _plain(users)})
     return _flat(figures, "ack", "receive")
 
 
@@ -172,6 +191,48 @@ async def history(running: Running, users: list[LoggedIn], seconds: float) -> di
     )
     figures["pages_per_second"] = figures["pages"] / figures["seconds"]
     return _flat(figures, "page")
+
+
+async def room(running: Running, users: list[LoggedIn], window: int, seconds: float) -> Any:
+    """A room of 200: what each delivery costs."""
+    return await _room(running, users, window, seconds, listeners=ROOM - 1, members=ROOM)
+
+
+async def large_room(running: Running, users: list[LoggedIn], seconds: float) -> dict[str, Any]:
+    """A room of 2,000, of which 200 are connected and 20 show it."""
+    return await _room(running, users, 1, seconds, listeners=200, members=2_000, focused=20)
+
+
+async def _room(
+    running: Running,
+    users: list[LoggedIn],
+    window: int,
+    seconds: float,
+    *,
+    listeners: int,
+    members: int,
+    focused: int = 0,
+) -> dict[str, Any]:
+    names = [f"listener-{number}" for number in range(listeners)]
+    connected = [users[0], *sign_idle_sessions(running.signing_key, names, listeners)]
+    room_id = make_room(running.system.database_url, [one.user_id for one in connected], members)
+    figures = await measure(
+        running,
+        {
+            "load": "room",
+            "room": room_id,
+            "window": window,
+            "focused": focused,
+            "seconds": seconds,
+            "users": _plain(connected),
+        },
+        each=False,
+    )
+    deliveries = max(figures["delivered"], 1)
+    used = sum(figures["cpu_seconds"].values())
+    figures["cpu_us_per_delivery"] = 1e6 * used / deliveries
+    figures["cpu_ms_per_message"] = 1e3 * used / figures["acked"]
+    return _flat(figures, "ack")
 
 
 async def idle(running: Running, users: list[LoggedIn]) -> dict[str, Any]:
@@ -264,6 +325,10 @@ async def bench(stores: str, seconds: float, wanted: list[str]) -> dict[str, Any
             "closed-1": lambda: closed(running, users, 1, seconds),
             "closed-16": lambda: closed(running, users, 16, seconds),
             "open-200": lambda: opened(running, users, seconds),
+            "open-200-receipts": lambda: opened(running, users, seconds, receipts=True),
+            "room-200-w1": lambda: room(running, users, 1, seconds),
+            "room-200-w4": lambda: room(running, users, 4, seconds),
+            "room-2000": lambda: large_room(running, users, seconds),
             "history": lambda: history(running, users, seconds),
         }
         results: dict[str, Any] = {"cold-start": running.start}

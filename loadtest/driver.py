@@ -22,6 +22,7 @@ from hongyan_client.stream import Stream
 
 CONNECTS_AT_ONCE = 40
 LAST_SECONDS = 10.0
+RECEIPT_SECONDS = 0.3
 
 Plan = dict[str, Any]
 
@@ -128,14 +129,22 @@ async def closed_loop(plan: Plan) -> dict[str, Any]:
     return {**counts(pairs, acked, refused), "seconds": seconds}
 
 
-async def receive(pair: Pair, on_message: Callable[[str], None] | None = None) -> None:
-    """Notes what the receiver of a pair gets, until cancelled."""
+async def receive(
+    pair: Pair, on_message: Callable[[str], None] | None = None, *, receipts: bool = False
+) -> None:
+    """Notes what the receiver of a pair gets, until cancelled; it may say what it has received."""
+    said_at = 0.0
     while (frame := await pair.receiver.receive()) is not None:
         for event in frame.events:
             if event.HasField("message"):
                 pair.seqs.append(event.message.seq)
                 if on_message:
                     on_message(event.message.client_message_id)
+        # As a device does: many in one, every 300 ms.
+        if receipts and pair.seqs and time.perf_counter() - said_at >= RECEIPT_SECONDS:
+            said_at = time.perf_counter()
+            cursor = gate_pb2.Received(conversation_id=pair.conversation_id, seq=pair.seqs[-1])
+            pair.receiver.send(gate_pb2.ClientEvent(received=cursor))
 
 
 async def received(pairs: list[Pair], acked: int) -> None:
@@ -174,7 +183,8 @@ async def open_loop(plan: Plan) -> dict[str, Any]:
                     sent = scheduled[event.send_ack.client_message_id]
                     ack_seconds.append(time.perf_counter() - sent)
 
-    tasks = [asyncio.create_task(receive(pair, on_message)) for pair in pairs]
+    receipts = plan.get("receipts", False)
+    tasks = [asyncio.create_task(receive(pair, on_message, receipts=receipts)) for pair in pairs]
     tasks += [asyncio.create_task(acks(pair)) for pair in pairs]
     say("begin")
     started = time.perf_counter()
@@ -206,18 +216,81 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     }
 
 
-async def idle(plan: Plan) -> dict[str, Any]:
-    """Holds streams open that say nothing, until stdin ends."""
+async def connect_all(plan: Plan) -> list[Stream]:
+    """Connects every user."""
     turn = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def one(user: dict[str, str]) -> Stream:
         async with turn:
             return await connect(plan["address"], user["token"])
 
-    streams = await asyncio.gather(*(one(user) for user in plan["users"]))
+    return await asyncio.gather(*(one(user) for user in plan["users"]))
+
+
+async def idle(plan: Plan) -> dict[str, Any]:
+    """Holds streams open that say nothing, until stdin ends."""
+    streams = await connect_all(plan)
     say("begin")
     await asyncio.to_thread(sys.stdin.read)
     return {"streams": len(streams)}
+
+
+async def room(plan: Plan) -> dict[str, Any]:
+    """One member keeps `window` messages in flight in a room in which all others listen."""
+    sender, *listeners = await connect_all(plan)
+    conversation_id, text = plan["room"], "x" * plan["bytes"]
+    for listener in listeners[: plan["focused"]]:
+        focus = gate_pb2.Focus(conversation_id=conversation_id)
+        listener.send(gate_pb2.ClientEvent(focus=focus))
+    seqs: list[list[int]] = [[] for _ in listeners]
+    heads = [0] * len(listeners)
+
+    async def listen(place: int) -> None:
+        while (frame := await listeners[place].receive()) is not None:
+            for event in frame.events:
+                if event.HasField("message"):
+                    seqs[place].append(event.message.seq)
+                    heads[place] = event.message.seq
+                elif event.HasField("head_moved"):
+                    heads[place] = event.head_moved.last_seq
+
+    tasks = [asyncio.create_task(listen(place)) for place in range(len(listeners))]
+    say("begin")
+    started = time.perf_counter()
+    until = started + plan["seconds"]
+    open_sends = acked = 0
+    ack_seconds: list[float] = []
+    sent_at: dict[str, float] = {}
+    while open_sends or time.perf_counter() < until:
+        while open_sends < plan["window"] and time.perf_counter() < until:
+            client_message_id = uuid.uuid4().hex
+            sent_at[client_message_id] = time.perf_counter()
+            sender.send(message(conversation_id, client_message_id, text))
+            open_sends += 1
+        frame = await sender.receive()
+        assert frame is not None
+        for event in frame.events:
+            if event.HasField("send_ack"):
+                ack_seconds.append(
+                    time.perf_counter() - sent_at.pop(event.send_ack.client_message_id)
+                )
+                acked, open_sends = acked + 1, open_sends - 1
+    async with asyncio.timeout(LAST_SECONDS):
+        while min(heads) < acked:
+            await asyncio.sleep(0.01)
+    seconds = time.perf_counter() - started
+    for task in tasks:
+        task.cancel()
+    whole = list(range(1, acked + 1))
+    told = plan["focused"] if plan["focused"] else len(listeners)
+    return {
+        "acked": acked,
+        "delivered": sum(map(len, seqs)),
+        "refused": 0,
+        "pairs_wrong": sum(one != whole for one in seqs[:told]),
+        "seconds": seconds,
+        "ack_ms": percentiles(ack_seconds),
+    }
 
 
 async def history(plan: Plan) -> dict[str, Any]:
@@ -267,6 +340,7 @@ LOADS: dict[str, Callable[[Plan], Awaitable[dict[str, Any]]]] = {
     "open": open_loop,
     "idle": idle,
     "history": history,
+    "room": room,
 }
 
 

@@ -29,6 +29,8 @@ GOALS = {
     "closed-16 cpu_seconds_per_1000": Goal(0.285, 0.086),
     "closed-1 cpu_seconds_per_1000": Goal(0.59, 0.295),
     "open-200 cpu_seconds_per_1000": Goal(2.03, 1.25),
+    "room-200-w1 cpu_us_per_delivery": Goal(66, 35.2),
+    "room-200-w4 cpu_us_per_delivery": Goal(28.8, 14.4),
     "closed-16 messages_per_second": Goal(5715, 15240, at_least=True),
     "open-200 receive_p99_ms": Goal(25, 10),
     "idle kb_per_session": Goal(90, 50),
@@ -38,6 +40,9 @@ GOALS = {
 }
 # What nothing is asked of, but which says what the others mean.
 BESIDE = (
+    "open-200-receipts cpu_seconds_per_1000",
+    "room-2000 cpu_ms_per_message",
+    "room-2000 ack_p99_ms",
     "open-200 receive_p50_ms",
     "open-200 ack_p50_ms",
     "open-200 ack_p99_ms",
