@@ -25,6 +25,7 @@ from hongyan_client.model import (
     Message,
     MessageAdded,
     MessageChanged,
+    MessageKind,
     MessageState,
     MessageStateChanged,
     ReadMoved,
@@ -35,7 +36,7 @@ from hongyan_client.terminal.lines import message_line, tick
 from hongyan_client.terminal.output import moment, one_line, separates
 from hongyan_client.terminal.shell import Shell, name_of, title_of
 from hongyan_client.terminal.slash import Slash
-from hongyan_client.terminal.strings import text
+from hongyan_client.terminal.strings import reason_text, text
 
 PAGE = 30
 STORE_SECONDS = 30.0
@@ -161,7 +162,11 @@ class Chat:
             case Lagged():
                 await self._show_newest()
             case MessageStateChanged(message) if message.state is MessageState.FAILED:
-                await self._show(message)
+                if message.kind is MessageKind.TEXT:
+                    await self._show(message)
+                else:  # an entry, of which nothing is to be seen but that it was refused
+                    why = reason_text(message.failure) or message.failure
+                    self._print(Text(f"! {why}", style="red"))
             case MessageAdded(message) | MessageChanged(message):
                 if message.conversation_id == self._conversation_id:
                     await self._show_news(event, message)
