@@ -1,10 +1,14 @@
 """Every public unary rpc by REST, through the gateway, as scripts use it."""
 
+import base64
+import os
 import re
 
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from google.api import annotations_pb2
 from hongyan.options.v1 import access_pb2
 
@@ -53,6 +57,20 @@ async def rest(town: Town):
 
 async def script(device: Device, rest: httpx.AsyncClient) -> Script:
     return Script(rest, await device.client.account.access_token())
+
+
+def subscription() -> dict[str, str]:
+    """Returns what a browser gives for a push subscription."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    point = key.public_bytes(
+        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+    )
+
+    def encode(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+    endpoint = "https://push.example.org/a-browser"
+    return {"endpoint": endpoint, "p256dh": encode(point), "auth": encode(os.urandom(16))}
 
 
 async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
@@ -115,13 +133,13 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     cleared = ok("Clear", await mei("Clear", {"remove": True}, **place))["settings"]
     assert (cleared["cleared_seq"], cleared["removed"]) == ("1", True)
     assert ok("List", await mei("List", **place))["first_seq"] == "2"
-    token = {"token": {"provider": "fcm", "token": "of a device"}}
-    registration = ok("RegisterPush", await mei("RegisterPush", token))["registration"]
+    assert ok("GetWebPushKey", await mei("GetWebPushKey"))["public_key"]
+    registered = await mei("RegisterPush", {"web_push": subscription(), "show_content": True})
+    registration = ok("RegisterPush", registered)["registration"]
     registrations = ok("ListPushRegistrations", await mei("ListPushRegistrations"))["registrations"]
     assert registrations == [registration]
     place_of_it = {"registration_id": registration["registration_id"]}
     ok("UnregisterPush", await mei("UnregisterPush", **place_of_it))
-    ok("GetWebPushKey", await mei("GetWebPushKey"))
     presence = ok("Query", await mei("Query", query={"user_ids": [me["user_id"], "nobody"]}))
     assert [one["user_id"] for one in presence["presences"]] == [me["user_id"], "nobody"]
 
