@@ -227,7 +227,7 @@ class SearchStore:
             .select_from(source)
             .where(
                 mine,
-                message.c.seq > member.c.cleared_seq,
+                first.c.seq > member.c.cleared_seq,
                 message.c.kind.in_((TEXT, RICH)),
                 (message.c.expires_at == 0) | (message.c.expires_at > now),
                 hidden.c.seq.is_(None),
