@@ -30,6 +30,9 @@ OPEN_LIMITS = {
             "HONGYAN_LIMIT_CONNECT",
             "HONGYAN_LIMIT_SEND",
             "HONGYAN_LIMIT_SEND_DEVICE",
+            "HONGYAN_LIMIT_CURSORS",
+            "HONGYAN_LIMIT_CHANGE",
+            "HONGYAN_LIMIT_SEARCH",
         )
     }
 }
