@@ -136,7 +136,9 @@ Begin = Callable[[], AbstractAsyncContextManager[Log]]
 class Entry:
     """What became of one send: the message, new or stored before, or why not.
 
-    `members` are the conversation's users when the message is new, else empty.
+    `members` are the users to tell of the message. They are told again when it was stored
+    before: a retry means that nobody knows whether they were told the first time, such as when
+    the database died between the commit and its answer.
     """
 
     send: Send
@@ -286,7 +288,8 @@ class Committer:
             return Entry(send, origin, not_a_member())
         key, content_hash = _key(send), _content_hash(send)
         if before := sent.get(key):
-            return Entry(send, origin, _again(before, content_hash))
+            outcome = _again(before, content_hash)
+            return Entry(send, origin, outcome, users if isinstance(outcome, Message) else ())
         seq = group.last_seq[send.conversation_id] + 1
         if send.detail is None:
             made = Made(TEXT, send.body)

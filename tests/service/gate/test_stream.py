@@ -458,3 +458,25 @@ async def test_a_traced_message_is_stored_like_any_other(
     ann = await new_device(gate, "ann").hello()
     await ann.say(send(talk, "traced", "x"), traceparent=traceparent)
     await ann.wait("send_ack")
+
+
+async def test_a_retry_is_told_to_the_others_again(
+    verify: Verify, chat: ChatPod, gate: GatePod
+) -> None:
+    """Its first commit may have been the last thing that a database did before it died."""
+    talk = await chat.talk("ann", "bob")
+    ann = await Device(gate.target, verify.token("ann")).hello()
+    bob = await Device(gate.target, verify.token("bob")).hello()
+    await ann.say(send(talk, "hi", "once"))
+    await bob.wait("message")
+    await ann.say(send(talk, "hi", "once"))
+    await bob.wait("message", 2)
+    assert [it.seq for it in bob.of("message")] == [1, 1]
+    await ann.wait("send_ack", 2)
+    assert [it.seq for it in ann.of("send_ack")] == [1, 1]
+    await ann.say(send(talk, "other", "once"))
+    await ann.wait("send_refused")
+    await bob.settle()
+    assert len(bob.of("message")) == 2
+    for device in (ann, bob):
+        await device.close()
