@@ -176,12 +176,22 @@ class AccountCalls:
         answer = await self.call(self._stub.GetMe, account_pb2.GetMeRequest())
         return _account(answer.me)
 
-    async def update_me(self, display_name: str) -> model.Account:
-        """Changes the own name."""
-        request = account_pb2.UpdateMeRequest(
-            me=account_pb2.Me(display_name=display_name),
-            update_mask=FieldMask(paths=["display_name"]),
-        )
+    async def update_me(
+        self, display_name: str | None = None, presence_hidden: bool | None = None
+    ) -> model.Account:
+        """Changes the own name, and whether others see the own presence; None: as it is."""
+        me, paths = account_pb2.Me(), []
+        if display_name is not None:
+            me.display_name = display_name
+            paths.append("display_name")
+        if presence_hidden is not None:
+            me.presence_visibility = (
+                account_pb2.PRESENCE_VISIBILITY_NOBODY
+                if presence_hidden
+                else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
+            )
+            paths.append("presence_visibility")
+        request = account_pb2.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
         return _account((await self.call(self._stub.UpdateMe, request)).me)
 
     async def user(self, user_id: str) -> model.User:
@@ -202,7 +212,9 @@ class AccountCalls:
 
 def _account(me: account_pb2.Me) -> model.Account:
     micros = me.created_at.ToMicroseconds()
-    return model.Account(me.user_id, me.display_name, me.email, model.from_micros(micros))
+    hidden = me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
+    created_at = model.from_micros(micros)
+    return model.Account(me.user_id, me.display_name, me.email, created_at, hidden)
 
 
 def _session(session: account_pb2.Session) -> model.Session:

@@ -168,9 +168,11 @@ class Client(Talk):
         """Returns the own profile."""
         return await self.account.me()
 
-    async def update_me(self, *, display_name: str) -> Account:
-        """Changes the own name."""
-        account = await self.account.update_me(display_name)
+    async def update_me(
+        self, *, display_name: str | None = None, presence_hidden: bool | None = None
+    ) -> Account:
+        """Changes the own name, and whether others see the own presence; None: as it is."""
+        account = await self.account.update_me(display_name, presence_hidden)
         self._open().cache.put_user(User(account.user_id, account.display_name), self._micros())
         return account
 

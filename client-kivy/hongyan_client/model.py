@@ -206,6 +206,7 @@ class Account:
     display_name: str
     email: str
     created_at: datetime
+    presence_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from hongyan.status.v1 import directory_pb2_grpc, presence_pb2_grpc
 
 from services.common import calls, cluster, serving
 from services.common.tokens import Trust
+from services.status.privacy import Privacy
 from services.status.rpc import DirectoryService, PresenceService
 from services.status.rules import Directory
 from services.status.settings import Settings
@@ -20,8 +21,9 @@ async def serve() -> None:
     settings = Settings()
     redis = cluster.connect(settings)
     store = Store(redis, settings.lease_seconds, settings.last_seen_days * DAY_SECONDS)
-    directory = Directory(store, now=time.time)
     channel = calls.open_channel(settings.verify_target)
+    privacy = Privacy(channel, settings.shared_key(), now=time.monotonic)
+    directory = Directory(store, privacy.hidden, now=time.time)
     trust = Trust(calls.fetch_trust_from(channel, settings.shared_key()), now=time.time)
 
     def register(server: grpc.aio.Server) -> None:

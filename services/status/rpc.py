@@ -10,6 +10,7 @@ from hongyan.status.v1 import (
 )
 
 from services.common.errors import to_duration
+from services.common.identity import caller
 from services.status.rules import Directory, Presence
 
 State = presence_pb2.PresenceState
@@ -27,7 +28,7 @@ class PresenceService(presence_pb2_grpc.PresenceServiceServicer):
         self._directory = directory
 
     async def Query(self, request: presence_pb2.QueryRequest, context: Any) -> Any:
-        presences = await self._directory.presences(list(request.user_ids))
+        presences = await self._directory.presences(list(request.user_ids), viewer=caller().user_id)
         return presence_pb2.QueryResponse(presences=[to_presence(one) for one in presences])
 
 

@@ -1,6 +1,6 @@
 """What presence is: a lease for each gate that holds a user, and when the user was last seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,11 +34,16 @@ class Leases(Protocol):
     async def gates(self, now: float) -> dict[str, int]: ...
 
 
+FindHidden = Callable[[Collection[str]], Awaitable[set[str]]]
+"""Returns which of some users show their presence to nobody."""
+
+
 class Directory:
     """Leases of users, renewed by gates and read by everybody."""
 
-    def __init__(self, leases: Leases, now: Callable[[], float]) -> None:
+    def __init__(self, leases: Leases, find_hidden: FindHidden, now: Callable[[], float]) -> None:
         self._leases = leases
+        self._find_hidden = find_hidden
         self._now = now
 
     async def renew(
@@ -59,14 +64,27 @@ class Directory:
         """Returns the gates that have a lease, and how many sessions each holds."""
         return await self._leases.gates(self._now())
 
-    async def presences(self, user_ids: Sequence[str]) -> list[Presence]:
-        """Returns presences in the order of the ids; not known while the leases are away."""
+    async def presences(self, user_ids: Sequence[str], viewer: str = "") -> list[Presence]:
+        """Returns presences in the order of the ids; not known while the leases are away.
+
+        Who hides their presence is offline to all but themself, and does not see when others
+        were last seen.
+        """
         now = self._now()
+        hidden = await self._find_hidden([*user_ids, *([viewer] if viewer else [])])
+        blind = viewer in hidden
+        hidden.discard(viewer)
         try:
             seen = await self._leases.look(user_ids, now)
         except AppError:
             return [Presence(user_id, None, None) for user_id in user_ids]
         return [
-            Presence(user_id, one.online_until > now, one.active_at)
+            Presence(user_id, online=False, active_at=None)
+            if user_id in hidden
+            else Presence(
+                user_id,
+                one.online_until > now,
+                None if blind and user_id != viewer else one.active_at,
+            )
             for user_id, one in zip(user_ids, seen, strict=True)
         ]

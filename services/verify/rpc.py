@@ -12,6 +12,9 @@ from services.verify.rules import Account, Device, Purpose, Session, Tokens, Ver
 CURRENT = "current"
 
 
+CHANGEABLE = {"display_name", "presence_visibility"}
+
+
 class AccountService(account_pb2_grpc.AccountServiceServicer):
     """Accounts for everybody."""
 
@@ -62,20 +65,18 @@ class AccountService(account_pb2_grpc.AccountServiceServicer):
         return account_pb2.GetMeResponse(me=to_me(await self._verify.me(caller().user_id)))
 
     async def UpdateMe(self, request: account_pb2.UpdateMeRequest, context: Any) -> Any:
-        paths = set(request.update_mask.paths)
-        if not paths and request.me.display_name:
-            paths = {"display_name"}
-        if unknown := paths - {"display_name"}:
-            raise Invalid(
-                "INVALID_FIELD",
-                f"update_mask: {sorted(unknown)} cannot be changed",
-                fields={"update_mask": "only display_name can be changed"},
-            )
-        user_id = caller().user_id
-        if paths:
-            account = await self._verify.rename(user_id, request.me.display_name)
-        else:
-            account = await self._verify.me(user_id)
+        me = request.me
+        given = {field.name for field, _ in me.ListFields()}
+        paths = set(request.update_mask.paths) or given & CHANGEABLE
+        if not paths <= CHANGEABLE or not paths:
+            problem = f"must name what can be changed: {', '.join(sorted(CHANGEABLE))}"
+            raise Invalid("INVALID_FIELD", problem, fields={"update_mask": problem})
+        hidden = me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
+        account = await self._verify.change(
+            caller().user_id,
+            me.display_name if "display_name" in paths else None,
+            hidden if "presence_visibility" in paths else None,
+        )
         return account_pb2.UpdateMeResponse(me=to_me(account))
 
     async def GetUser(self, request: account_pb2.GetUserRequest, context: Any) -> Any:
@@ -100,6 +101,12 @@ class TrustService(trust_pb2_grpc.TrustServiceServicer):
     async def FindUsers(self, request: trust_pb2.FindUsersRequest, context: Any) -> Any:
         found = await self._verify.existing(list(request.user_ids))
         return trust_pb2.FindUsersResponse(user_ids=found)
+
+    async def FindHiddenPresence(
+        self, request: trust_pb2.FindHiddenPresenceRequest, context: Any
+    ) -> Any:
+        found = await self._verify.hidden_presence(list(request.user_ids))
+        return trust_pb2.FindHiddenPresenceResponse(user_ids=found)
 
 
 def peer_ip(context: Any) -> str:
@@ -126,6 +133,11 @@ def to_me(account: Account) -> account_pb2.Me:
         display_name=account.display_name,
         email=account.email,
         created_at=to_timestamp(account.created_at),
+        presence_visibility=(
+            account_pb2.PRESENCE_VISIBILITY_NOBODY
+            if account.presence_hidden
+            else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
+        ),
     )
 
 

@@ -54,6 +54,7 @@ class Account:
     display_name: str
     password_hash: str
     created_at: int
+    presence_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class Accounts(Protocol):
     async def existing(self, user_ids: Collection[str]) -> list[str]: ...
     async def add_account(self, account: Account) -> None: ...
     async def set_name(self, user_id: str, display_name: str) -> None: ...
+    async def hide_presence(self, user_id: str, hidden: bool) -> None: ...
+    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]: ...
     async def set_password(self, user_id: str, password_hash: str) -> None: ...
     async def put_code(self, email: str, purpose: int, code: Code) -> None: ...
     async def code(self, email: str, purpose: int) -> Code | None: ...
@@ -309,12 +312,24 @@ class Verify:
             raise NotFound("USER_NOT_FOUND", "no such user")
         return account
 
-    async def rename(self, user_id: str, display_name: str) -> Account:
-        """Changes the name that others see."""
-        name = normal_name(display_name, "me.display_name")
+    async def change(
+        self, user_id: str, display_name: str | None, presence_hidden: bool | None
+    ) -> Account:
+        """Changes the name that others see, and whether they see one's presence; None: as it is."""
+        name = None if display_name is None else normal_name(display_name, "me.display_name")
         async with self._begin() as store:
-            await store.set_name(user_id, name)
+            if name is not None:
+                await store.set_name(user_id, name)
+            if presence_hidden is not None:
+                await store.hide_presence(user_id, presence_hidden)
         return await self.me(user_id)
+
+    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
+        """Returns those users who show their presence to nobody."""
+        if not user_ids:
+            return []
+        async with self._read() as store:
+            return await store.hidden_presence(user_ids)
 
     async def existing(self, user_ids: Collection[str]) -> list[str]:
         """Returns those users that there are."""

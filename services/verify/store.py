@@ -18,6 +18,7 @@ account = sa.Table(
     sa.Column("display_name", text_column_type(64), nullable=False),
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("presence_hidden", sa.SmallInteger, nullable=False, server_default="0"),
 )
 
 code = sa.Table(
@@ -88,7 +89,14 @@ class Store:
         row = rows.first()
         if row is None:
             return None
-        return Account(row.user_id, row.email, row.display_name, row.password_hash, row.created_at)
+        return Account(
+            row.user_id,
+            row.email,
+            row.display_name,
+            row.password_hash,
+            row.created_at,
+            bool(row.presence_hidden),
+        )
 
     async def existing(self, user_ids: Collection[str]) -> list[str]:
         """Returns those ids that have an account."""
@@ -114,6 +122,23 @@ class Store:
         await self._connection.execute(
             sa.update(account).where(account.c.user_id == user_id).values(display_name=display_name)
         )
+
+    async def hide_presence(self, user_id: str, hidden: bool) -> None:
+        """Sets whether a user's presence is hidden."""
+        await self._connection.execute(
+            sa.update(account)
+            .where(account.c.user_id == user_id)
+            .values(presence_hidden=int(hidden))
+        )
+
+    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
+        """Returns those ids whose presence is hidden."""
+        rows = await self._connection.execute(
+            sa.select(account.c.user_id).where(
+                account.c.user_id.in_(user_ids), account.c.presence_hidden == 1
+            )
+        )
+        return [user_id for (user_id,) in rows]
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """Changes a password."""

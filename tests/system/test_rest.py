@@ -102,6 +102,11 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     assert ok("GetMe", await mei("GetMe"))["me"]["email"] == email
     renamed = ok("UpdateMe", await mei("UpdateMe", {"display_name": "梅梅 🌸"}))
     assert renamed["me"]["display_name"] == "梅梅 🌸"
+    hidden = {"presence_visibility": "PRESENCE_VISIBILITY_NOBODY"}
+    assert ok("UpdateMe", await mei("UpdateMe", hidden))["me"] == renamed["me"] | hidden
+    shown = {"presence_visibility": "PRESENCE_VISIBILITY_EVERYBODY"}
+    mask = {"update_mask": "presence_visibility"}
+    assert ok("UpdateMe", await mei("UpdateMe", shown, mask))["me"] == renamed["me"]
     bo = await town.newcomer("bo")
     user = ok("GetUser", await mei("GetUser", user_id=bo.client.user_id))["user"]
     assert user["display_name"] == "bo"

@@ -163,13 +163,19 @@ def reset_password(
 
 def me(
     ctx: typer.Context,
-    name: Annotated[str, typer.Option(help="Change the name that others see.")] = "",
+    name: Annotated[str | None, typer.Option(help="Change the name that others see.")] = None,
+    hide_presence: Annotated[
+        bool | None, typer.Option(help="Show nobody whether you are online.")
+    ] = None,
 ) -> None:
-    """Show your profile, or change its name."""
+    """Show your profile, or change it."""
     shell: Shell = ctx.obj
 
     async def work(client: Client) -> None:
-        account = await (client.update_me(display_name=name) if name else client.me())
+        if name is None and hide_presence is None:
+            account = await client.me()
+        else:
+            account = await client.update_me(display_name=name, presence_hidden=hide_presence)
         _show(shell, account)
 
     shell.run(work)

@@ -60,6 +60,7 @@ class Verify:
             serialization.NoEncryption(),
         )
         self._signer = Signer(pem)
+        self.hidden: set[str] = set()
         self.ended: list[str] = []
 
     def token(self, user_id: str, session_id: str = "") -> str:
@@ -68,6 +69,9 @@ class Verify:
     async def trust(self, mark: int) -> TrustUpdate:
         ended = tuple(self.ended[mark:])
         return TrustUpdate(self._signer.key_set_json, ended, len(self.ended))
+
+    async def find_hidden_presence(self, user_ids: Collection[str]) -> set[str]:
+        return self.hidden & set(user_ids)
 
     async def find_users(self, user_ids: Collection[str]) -> Collection[str]:
         return {user_id for user_id in user_ids if not user_id.startswith("nobody")}

@@ -22,7 +22,9 @@ class StatusPod(Service):
         self, verify: Verify, port: int, redis: RedisCluster, now: Callable[[], float] = time.time
     ) -> None:
         super().__init__(verify, port)
-        self._directory = Directory(Store(redis, LEASE_SECONDS, 86_400), now=now)
+        self._directory = Directory(
+            Store(redis, LEASE_SECONDS, 86_400), verify.find_hidden_presence, now=now
+        )
 
     async def start(self) -> "StatusPod":
         def register(server: grpc.aio.Server) -> None:

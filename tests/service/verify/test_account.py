@@ -291,7 +291,7 @@ async def test_a_forged_access_token_is_refused(
         (["display_name"], "New", "New"),
         (["display_name"], "  New ", "New"),
         ([], "New", "New"),
-        ([], "", "灵"),
+        ([], "", "update_mask"),
         (["display_name"], "", "me.display_name"),
         (["display_name"], "\u200b", "me.display_name"),
         (["display_name", "display_name"], "New", "New"),

@@ -22,6 +22,7 @@ METHODS: list[descriptor.MethodDescriptor] = [
 INTERNAL = {
     "/hongyan.verify.v1.TrustService/GetTrust",
     "/hongyan.verify.v1.TrustService/FindUsers",
+    "/hongyan.verify.v1.TrustService/FindHiddenPresence",
     "/hongyan.chat.v1.LinkService/Attach",
     "/hongyan.status.v1.DirectoryService/ListGates",
     "/hongyan.status.v1.DirectoryService/Look",

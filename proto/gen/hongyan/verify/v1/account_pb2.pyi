@@ -45,6 +45,30 @@ CODE_PURPOSE_RESET_PASSWORD: CodePurpose.ValueType  # 2
 """To set a new password."""
 Global___CodePurpose: _TypeAlias = CodePurpose  # noqa: Y015
 
+class _PresenceVisibility:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PresenceVisibilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PresenceVisibility.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRESENCE_VISIBILITY_UNSPECIFIED: _PresenceVisibility.ValueType  # 0
+    """Not said: as everybody."""
+    PRESENCE_VISIBILITY_EVERYBODY: _PresenceVisibility.ValueType  # 1
+    """Every user."""
+    PRESENCE_VISIBILITY_NOBODY: _PresenceVisibility.ValueType  # 2
+    """Nobody; who hides it does not see when others were last seen either."""
+
+class PresenceVisibility(_PresenceVisibility, metaclass=_PresenceVisibilityEnumTypeWrapper):
+    """Who sees a user's presence."""
+
+PRESENCE_VISIBILITY_UNSPECIFIED: PresenceVisibility.ValueType  # 0
+"""Not said: as everybody."""
+PRESENCE_VISIBILITY_EVERYBODY: PresenceVisibility.ValueType  # 1
+"""Every user."""
+PRESENCE_VISIBILITY_NOBODY: PresenceVisibility.ValueType  # 2
+"""Nobody; who hides it does not see when others were last seen either."""
+Global___PresenceVisibility: _TypeAlias = PresenceVisibility  # noqa: Y015
+
 @_typing.final
 class User(_message.Message):
     """What others see of a user."""
@@ -81,12 +105,15 @@ class Me(_message.Message):
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    PRESENCE_VISIBILITY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user's id, opaque, for ever."""
     display_name: _builtins.str
     """The name that others see, 1 to 64 characters."""
     email: _builtins.str
     """The address that logs in, lower case."""
+    presence_visibility: Global___PresenceVisibility.ValueType
+    """Who sees whether the user is online, and when the user was last seen."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was made."""
@@ -98,10 +125,11 @@ class Me(_message.Message):
         display_name: _builtins.str = ...,
         email: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        presence_visibility: Global___PresenceVisibility.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "display_name", b"display_name", "email", b"email", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "display_name", b"display_name", "email", b"email", "presence_visibility", b"presence_visibility", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -619,8 +647,8 @@ class UpdateMeRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: "display_name". Over REST it is made from the
-        body when it is absent.
+        """Which fields to change: "display_name", "presence_visibility". Without it
+        the fields that have a value are meant.
         """
 
     def __init__(

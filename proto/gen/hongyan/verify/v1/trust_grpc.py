@@ -24,6 +24,10 @@ class TrustServiceBase(abc.ABC):
     async def FindUsers(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.FindUsersRequest, hongyan.verify.v1.trust_pb2.FindUsersResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def FindHiddenPresence(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest, hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/hongyan.verify.v1.TrustService/GetTrust': grpclib.const.Handler(
@@ -37,6 +41,12 @@ class TrustServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.verify.v1.trust_pb2.FindUsersRequest,
                 hongyan.verify.v1.trust_pb2.FindUsersResponse,
+            ),
+            '/hongyan.verify.v1.TrustService/FindHiddenPresence': grpclib.const.Handler(
+                self.FindHiddenPresence,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest,
+                hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse,
             ),
         }
 
@@ -55,4 +65,10 @@ class TrustServiceStub:
             '/hongyan.verify.v1.TrustService/FindUsers',
             hongyan.verify.v1.trust_pb2.FindUsersRequest,
             hongyan.verify.v1.trust_pb2.FindUsersResponse,
+        )
+        self.FindHiddenPresence = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.TrustService/FindHiddenPresence',
+            hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest,
+            hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse,
         )

@@ -45,6 +45,11 @@ class TrustServiceStub:
                 request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersRequest.SerializeToString,
                 response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersResponse.FromString,
                 _registered_method=True)
+        self.FindHiddenPresence = channel.unary_unary(
+                '/hongyan.verify.v1.TrustService/FindHiddenPresence',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.FromString,
+                _registered_method=True)
 
 
 class TrustServiceServicer:
@@ -67,6 +72,13 @@ class TrustServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindHiddenPresence(self, request, context):
+        """Says which of some users show their presence to nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrustServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +91,11 @@ def add_TrustServiceServicer_to_server(servicer, server):
                     servicer.FindUsers,
                     request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersRequest.FromString,
                     response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersResponse.SerializeToString,
+            ),
+            'FindHiddenPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindHiddenPresence,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +153,33 @@ class TrustService:
             '/hongyan.verify.v1.TrustService/FindUsers',
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersRequest.SerializeToString,
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindHiddenPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.TrustService/FindHiddenPresence',
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

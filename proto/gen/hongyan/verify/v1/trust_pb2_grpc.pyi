@@ -40,6 +40,8 @@ class TrustServiceStub:
     """
     FindUsers: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindUsersRequest, _trust_pb2.FindUsersResponse]
     """Says which of some users have an account."""
+    FindHiddenPresence: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindHiddenPresenceRequest, _trust_pb2.FindHiddenPresenceResponse]
+    """Says which of some users show their presence to nobody."""
 
 @_typing.type_check_only
 class TrustServiceAsyncStub(TrustServiceStub):
@@ -53,6 +55,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     """
     FindUsers: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindUsersRequest, _trust_pb2.FindUsersResponse]  # type: ignore[assignment]
     """Says which of some users have an account."""
+    FindHiddenPresence: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindHiddenPresenceRequest, _trust_pb2.FindHiddenPresenceResponse]  # type: ignore[assignment]
+    """Says which of some users show their presence to nobody."""
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the other services must know of accounts. Not routed by the gateway."""
@@ -75,5 +79,13 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trust_pb2.FindUsersResponse, _abc.Awaitable[_trust_pb2.FindUsersResponse]]:
         """Says which of some users have an account."""
+
+    @_abc_1.abstractmethod
+    def FindHiddenPresence(
+        self,
+        request: _trust_pb2.FindHiddenPresenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.FindHiddenPresenceResponse, _abc.Awaitable[_trust_pb2.FindHiddenPresenceResponse]]:
+        """Says which of some users show their presence to nobody."""
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
