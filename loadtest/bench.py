@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from loadtest.accounts import OPEN_LIMITS, LoggedIn, make_accounts, sign_idle_sessions
+from loadtest.growth import fill_conversations, fill_messages
 from loadtest.report import show
 from loadtest.rooms import make_room
 from loadtest.servers import mariadb, redis_cluster
@@ -42,6 +43,11 @@ SCENARIOS = (
     "room-2000",
     "history",
 )
+# Only when they are asked for: they take minutes, and the tables are large after them.
+GROWTH = ("growth-conversations", "growth-messages", "growth-sessions")
+GROWN_CONVERSATIONS = 100_000
+GROWN_DOUBLINGS = 10
+GROWN_SESSIONS = 5_000
 ROOM = 200
 RESULT = Path(".hongyan") / "bench.json"
 
@@ -235,6 +241,28 @@ async def _room(
     return _flat(figures, "ack")
 
 
+async def growth(running: Running, users: list[LoggedIn], what: str, seconds: float) -> Any:
+    """What a message costs, 16 in flight, with little and with much of something."""
+    url = running.system.database_url
+    before = (await closed(running, users, 16, seconds))["cpu_seconds_per_1000"]
+    idle_driver = None
+    if what == "conversations":
+        await asyncio.to_thread(fill_conversations, url, GROWN_CONVERSATIONS)
+    elif what == "messages":
+        await asyncio.to_thread(fill_messages, url, GROWN_DOUBLINGS)
+    else:
+        names = [f"idle-{number}" for number in range(GROWN_SESSIONS)]
+        tokens = sign_idle_sessions(running.signing_key, names, GROWN_SESSIONS)
+        idle_driver = Driver(
+            {"load": "idle", "address": running.system.address, "users": _plain(tokens)}
+        )
+        await idle_driver.begin()
+    after = (await closed(running, users, 16, seconds))["cpu_seconds_per_1000"]
+    if idle_driver:
+        await idle_driver.end()
+    return {"before": before, "after": after, "ratio": after / before}
+
+
 async def idle(running: Running, users: list[LoggedIn]) -> dict[str, Any]:
     """Memory of gate and gateway for each stream that says nothing."""
     names = ("gate", "gateway")
@@ -330,6 +358,9 @@ async def bench(stores: str, seconds: float, wanted: list[str]) -> dict[str, Any
             "room-200-w4": lambda: room(running, users, 4, seconds),
             "room-2000": lambda: large_room(running, users, seconds),
             "history": lambda: history(running, users, seconds),
+            "growth-conversations": lambda: growth(running, users, "conversations", seconds),
+            "growth-messages": lambda: growth(running, users, "messages", seconds),
+            "growth-sessions": lambda: growth(running, users, "sessions", seconds),
         }
         results: dict[str, Any] = {"cold-start": running.start}
         for name, scenario in scenarios.items():
@@ -338,7 +369,7 @@ async def bench(stores: str, seconds: float, wanted: list[str]) -> dict[str, Any
                 results[name] = await scenario()
         acked = sum(one.get("acked", 0) for one in results.values())
         stored = await asyncio.to_thread(count_stored, running.system.database_url)
-        if stored != acked:
+        if stored != acked and not set(wanted) & set(GROWTH):
             raise AssertionError(f"{acked} messages were acknowledged and {stored} are stored")
         results["stored"] = {"acked": acked, "stored": stored, "conversations_with_holes": 0}
         return results
@@ -359,13 +390,15 @@ def main() -> None:
         "--stores", default=",".join(STORES), help="embedded,mariadb (with six Redis nodes)"
     )
     parser.add_argument(
-        "--scenarios", default=",".join(SCENARIOS), help=f"some of {', '.join(SCENARIOS)}"
+        "--scenarios",
+        default=",".join(SCENARIOS),
+        help=f"some of {', '.join((*SCENARIOS, *GROWTH))}",
     )
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each load lasts (8)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     stores, wanted = arguments.stores.split(","), arguments.scenarios.split(",")
-    if unknown := (set(stores) - set(STORES)) | (set(wanted) - set(SCENARIOS)):
+    if unknown := (set(stores) - set(STORES)) | (set(wanted) - {*SCENARIOS, *GROWTH}):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     results = {name: asyncio.run(bench(name, arguments.seconds, wanted)) for name in stores}
     RESULT.parent.mkdir(exist_ok=True)

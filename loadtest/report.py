@@ -48,6 +48,9 @@ BESIDE = (
     "open-200 ack_p99_ms",
     "idle kb_per_session_of_500",
     "idle kb_per_session_of_2000",
+    "growth-conversations ratio",
+    "growth-messages ratio",
+    "growth-sessions ratio",
     "closed-1 messages_per_second",
     "history page_p99_ms",
 )
