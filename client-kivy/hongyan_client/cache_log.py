@@ -284,6 +284,13 @@ class LogTable(CacheBase):
         (moment,) = self._one("SELECT min(expires_at) FROM message")
         return None if moment is None else int(moment)
 
+    def cleared_seq(self, conversation_id: str) -> int:
+        """Returns up to where the account has cleared a log."""
+        row = self._one(
+            "SELECT cleared_seq FROM conversation WHERE conversation_id = ?", conversation_id
+        )
+        return int(row[0]) if row else 0
+
     def clear(self, conversation_id: str, cleared_seq: int) -> bool:
         """Drops what lies at or below a seq; returns whether the window changed."""
         self._database.execute(

@@ -64,7 +64,9 @@ class History:
     async def _reach_down(self, conversation_id: str, before: int, limit: int) -> None:
         """Fetches older pages until the window holds `limit` shown messages below `before`."""
         while (window := self._cache.window(conversation_id)) is not None:
-            if min(before - 1, window.head_seq) < 1 or window.first_seq <= 1:
+            # Below is nothing, or what the account has cleared.
+            floor = self._cache.cleared_seq(conversation_id) + 1
+            if min(before - 1, window.head_seq) < floor or window.first_seq <= floor:
                 return
             if len(self._cache.messages(conversation_id, before, limit)) == limit:
                 return

@@ -246,7 +246,7 @@ class Sync:
             self._cache.set_state(USER_VERSION, caught_up.user_version)
         self._cache.set_state(SYNCED_AT, caught_up.synced_at_micros)
 
-    def apply_head(self, head: gate_pb2.HeadMoved) -> None:
+    def apply_head_moved(self, head: gate_pb2.HeadMoved) -> None:
         """Takes the end of a large group's log: fetched at once only while it is shown."""
         if head.conversation_id == self.focus:
             window = self._cache.window(head.conversation_id)

@@ -308,3 +308,17 @@ async def test_the_log_is_read_upwards_and_downwards(town: Town, rest: httpx.Asy
     for seq, stands in ((3, "3"), (99, "7"), (1, "7")):
         answer = await mine("MarkRead", {"seq": seq}, **place)
         assert answer.json()["read_seq"] == stands
+
+
+async def test_a_page_of_the_largest_messages_passes_the_gateway(
+    town: Town, rest: httpx.AsyncClient
+):
+    ling, bo, conversation_id = await town.pair("ling", "bo")
+    text = "鸿" * 5_400
+    for _ in range(80):
+        message = await ling.send(conversation_id, text)
+    await ling.client.settled(message.client_message_id, 60)
+    mine = await script(bo, rest)
+    answer = await mine("List", query={"limit": 200}, conversation_id=conversation_id)
+    assert answer.status_code == 200, answer.text
+    assert [len(one["text"]) for one in answer.json()["messages"]] == [5_400] * 80

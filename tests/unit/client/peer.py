@@ -192,6 +192,12 @@ class Chat(conversation_grpc.ConversationServiceBase, message_grpc.MessageServic
         self.log.append(message)
         return message
 
+    def enter(self, sender_id: str = YOU, client_message_id: str = "", **content: Any) -> Any:
+        """Appends an entry of another kind than text."""
+        entry = self.append("", sender_id, client_message_id)
+        entry.MergeFrom(message_pb2.Message(**content))
+        return entry
+
     def conversation(self, *, with_last: bool = True) -> conversation_pb2.Conversation:
         unread = [it for it in self.log if it.sender_id != ME and it.seq > self.reads[ME]]
         conversation = conversation_pb2.Conversation(
@@ -346,7 +352,11 @@ class Gate(gate_grpc.GateServiceBase):
     async def _send(self, request: message_pb2.SendRequest) -> None:
         if self.on_send is not None and not await self.on_send(request):
             return
-        await self.ack(self.chat.append(request.text, ME, request.client_message_id))
+        entry = self.chat.append(request.text, ME, request.client_message_id)
+        kind = request.WhichOneof("content")
+        if kind != "text":
+            getattr(entry, kind).CopyFrom(getattr(request, kind))
+        await self.ack(entry)
 
     async def ack(self, message: message_pb2.Message) -> None:
         ack = gate_pb2.SendAck(
