@@ -20,7 +20,7 @@ from services.chat.model import (
     TIMER,
     Message,
 )
-from services.common.errors import AppError, Denied, Exhausted, NotFound, Precondition
+from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
 
 EMOJIS = 20
 PINS = 50
@@ -162,7 +162,7 @@ class Changes:
                 return await self._pin(store, author, detail)
             case SetTimer(seconds):
                 if 0 < seconds < 5:
-                    raise Precondition("TIMER_TOO_SHORT", "a timer has 5 seconds or more")
+                    raise _wrong("timer.seconds", "must be 0, or 5 and more")
                 await store.set_timer(author.conversation_id, seconds)
                 return Made(TIMER, bodies.timer(seconds))
 
@@ -196,7 +196,7 @@ class Changes:
 
     async def _edit(self, store: ChangeStore, author: Author, edit: Edit) -> Made:
         if not edit.text:
-            raise Precondition("EDIT_EMPTY", "an edit has a text; recall takes a message back")
+            raise _wrong("edit.text", "must not be empty; recall takes a message back")
         target = await self._own(store, author, edit.seq, self._edit_seconds)
         id = author.conversation_id
         await store.drop_mentions(id, target.seq)
@@ -276,6 +276,10 @@ class Changes:
         if author.now - target.created_at > seconds * MICROS:
             raise Precondition("TOO_LATE", f"a message may be changed for {seconds} s")
         return target
+
+
+def _wrong(field: str, problem: str) -> AppError:
+    return Invalid("INVALID_FIELD", f"{field} {problem}", fields={field: problem})
 
 
 def _no_message() -> AppError:

@@ -24,7 +24,7 @@ from services.chat.model import Message
 from services.chat.rules import Chat
 from services.chat.wire import to_message
 from services.common.database import Database
-from services.common.errors import AppError, Denied, Exhausted, NotFound, Precondition
+from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
 from tests.unit.chat.world import Pod, World, committing, make_chat
 
 MINUTE = 60_000_000
@@ -268,8 +268,12 @@ async def test_what_disappears_is_gone_for_readers_at_once_and_from_the_disk_aft
     clock = Clock()
     chat = Chat(world.begin, world.read, lambda _: asyncio.sleep(0, ()), lambda: "", clock)
     async with committing(world.begin, now=clock) as pod:
-        with pytest.raises(Precondition):
+        with pytest.raises(Invalid) as wrong:
             await say(pod, SetTimer(2))
+        assert list(wrong.value.fields) == ["timer.seconds"]
+        with pytest.raises(Invalid) as wrong:
+            await say(pod, Edit(1, "", (), everybody=False))
+        assert list(wrong.value.fields) == ["edit.text"]
         await say(pod, SetTimer(60))
         secret = await pod.send("c", "secret")
         assert isinstance(secret, Message)
