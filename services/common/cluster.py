@@ -40,4 +40,13 @@ def redis_errors() -> Iterator[None]:
         yield
     except (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError) as error:
         # RuntimeError is what uvloop says of a connection that was closed under the client.
-        raise Unavailable("REDIS_AWAY", "Redis does not answer", retry_seconds=1) from error
+        raise _away() from error
+    except AttributeError as error:
+        # The client writes to a socket that another of its tasks has just taken away.
+        if error.obj is not None:
+            raise
+        raise _away() from error
+
+
+def _away() -> Unavailable:
+    return Unavailable("REDIS_AWAY", "Redis does not answer", retry_seconds=1)

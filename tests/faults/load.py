@@ -12,8 +12,11 @@ from loadtest.accounts import OPEN_LIMITS
 from services.embedded.settings import Settings
 from services.embedded.system import System
 from tests.faults.people import CANARY, Device, Town, until
+from tests.faults.scale import scaled
 
 PAIRS = 3
+# A device that is refused again and again waits longer each time, up to twenty seconds.
+PATIENCE_SECONDS = scaled(90, 300)
 
 
 @asynccontextmanager
@@ -57,7 +60,7 @@ class Load:
             number += 1
             text = f"{CANARY} {device.name} 第 {number} 条 😀"
             message = await device.send(conversation_id, text)
-            await device.client.settled(message.client_message_id, 90)
+            await device.client.settled(message.client_message_id, PATIENCE_SECONDS)
 
     @property
     def acked(self) -> int:
