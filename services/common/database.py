@@ -157,12 +157,12 @@ def translate(error: Exception) -> Exception:
         if number in LOST_RACES or "database is locked" in str(original):
             return LostRace("DATABASE_BUSY", "another transaction won", retry_seconds=0.1)
         if number in NO_SPACE or "disk is full" in str(original):
-            return Exhausted("DISK_FULL", "the database's disk is full", retry_seconds=30)
+            return Exhausted("DISK_FULL", "the database's disk is full", retry_seconds=10)
         if isinstance(error, sa.exc.ProgrammingError | sa.exc.DataError):
             return error
         return Unavailable("DATABASE_AWAY", "the database does not answer", retry_seconds=1)
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return Exhausted("DISK_FULL", "the disk is full", retry_seconds=30)
+        return Exhausted("DISK_FULL", "the disk is full", retry_seconds=10)
     if isinstance(error, sa.exc.TimeoutError | OSError | TimeoutError):
         return Unavailable("DATABASE_AWAY", "the database does not answer", retry_seconds=1)
     return error

@@ -3,7 +3,7 @@
 import os
 
 LONG = os.environ.get("HONGYAN_FAULTS") == "long"
-SOAK_SECONDS = float(os.environ.get("HONGYAN_SOAK_SECONDS", "180" if LONG else "40"))
+SOAK_SECONDS = float(os.environ.get("HONGYAN_SOAK_SECONDS", "180" if LONG else "24"))
 
 
 def scaled(short: int, long: int) -> int:
