@@ -54,6 +54,8 @@ class Watching:
         self._watched: dict[Session, frozenset[str]] = {}
         self._new: dict[Session, set[str]] = {}
         self._known: dict[str, Known] = {}
+        # Kept over a round that fails half-way: what is known has changed already.
+        self._changed: set[str] = set()
         self._wake = asyncio.Event()
 
     def watch(self, session: Session, user_ids: Iterable[str]) -> None:
@@ -80,6 +82,9 @@ class Watching:
             except grpc.aio.AioRpcError as error:
                 log.warning("presence.unknown", why=error.code().name)
             if not self._watched:
+                # What is known grows old while nobody asks.
+                self._known.clear()
+                self._changed.clear()
                 self._wake.clear()
             await asyncio.sleep(ROUND_SECONDS)
 
@@ -91,29 +96,30 @@ class Watching:
         for user_id in self._known.keys() - wanted:
             del self._known[user_id]
         try:
-            changed = await self._ask(sorted(wanted))
+            await self._ask(sorted(wanted))
         except BaseException:
             self._new = new | self._new
             raise
+        changed, self._changed = self._changed, set()
         for session, users in self._watched.items():
-            tell = (users & changed) | (new.get(session, set()) & users & self._known.keys())
+            tell = (users & changed & self._known.keys()) | (
+                new.get(session, set()) & users & self._known.keys()
+            )
             if tell and not session.closing:
                 presences = [self._known[user_id].told for user_id in sorted(tell)]
                 event = gate_pb2.ServerEvent(presences=gate_pb2.Presences(presences=presences))
                 session.push(gate_pb2.ConnectResponse(events=[event]).SerializeToString())
                 TOLD.inc()
 
-    async def _ask(self, user_ids: list[str]) -> set[str]:
-        """Brings what is known up to date; returns for whom there is something to tell."""
-        changed: set[str] = set()
+    async def _ask(self, user_ids: list[str]) -> None:
+        """Brings what is known up to date, and notes of whom there is something to tell."""
         for start in range(0, len(user_ids), PAGE):
             answer = await self._stub.Look(
                 directory_pb2.LookRequest(user_ids=user_ids[start : start + PAGE]),
                 metadata=self._metadata,
                 timeout=calls.DEADLINE_SECONDS,
             )
-            changed |= {it.user_id for it in answer.presences if self._take(it)}
-        return changed
+            self._changed |= {it.user_id for it in answer.presences if self._take(it)}
 
     def _take(self, seen: presence_pb2.Presence) -> bool:
         """Takes what status says of a user; returns whether devices are to be told."""

@@ -1,5 +1,6 @@
 """Who hides their presence is offline to others; verify says who does, and may be away."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -81,3 +82,25 @@ async def test_verify_is_asked_once_in_a_while_and_its_last_word_counts(
         clock.now += FRESH_SECONDS + 1
         # Of whom it has said nothing, presence is hidden.
         assert await privacy.hidden(["bob", "ann", "carl"]) == {"bob", "carl"}
+
+
+async def test_a_verify_that_hangs_holds_nobody_up_for_long(verify: Verify, clock: Clock) -> None:
+    class Hanging(Trusts):
+        async def FindHiddenPresence(self, request: object, context: object) -> object:  # type: ignore[override]
+            self.asked.append([])
+            await asyncio.Event().wait()
+
+    trusts = Hanging()
+    pod = Service(verify, free_port())
+    await pod.serve(
+        lambda server: trust_pb2_grpc.add_TrustServiceServicer_to_server(trusts, server)
+    )
+    async with grpc.aio.insecure_channel(pod.target) as channel:
+        privacy = Privacy(channel, INTERNAL_KEY, clock)
+        for _ in range(5):
+            assert await privacy.hidden(["ann"]) == {"ann"}
+        assert len(trusts.asked) == 1
+        clock.now += 6
+        await privacy.hidden(["ann"])
+        assert len(trusts.asked) == 2
+    await pod.stop()
