@@ -4,6 +4,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 DIRECT = 1
+GROUP = 2
+
+MEMBER = 1
+ADMIN = 2
+OWNER = 3
+"""The roles in a group; who has a greater one may do what a lesser one may."""
+
+FREE = 0
+NOT_FRIENDS = 1
+BLOCKED = 2
+"""Whether a member may write in a direct conversation, and why not."""
 
 TEXT = 1
 """A body of plain UTF-8. Every other kind has the contract's content for a body; see bodies."""
@@ -16,10 +27,14 @@ PIN = 6
 TIMER = 7
 REMOVED = 8
 """What was a text and is gone."""
+EVENT = 9
+"""Something happened to the group."""
+NOTE = 10
+"""An event that clients take note of and do not show, such as a nickname."""
 
 TEXTS = (TEXT, RICH)
 """The kinds that count as unread, and to which the others may refer."""
-SHOWN = (TEXT, RICH, TIMER)
+SHOWN = (TEXT, RICH, TIMER, EVENT)
 """The kinds that a list of conversations shows, and by which it is ordered."""
 
 

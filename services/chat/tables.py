@@ -51,7 +51,111 @@ member = sa.Table(
     _number("hides", sa.Integer),
     # Whether the member has a push registration.
     _number("notify", sa.SmallInteger),
+    # In a group: model.MEMBER, ADMIN or OWNER.
+    _number("role", sa.SmallInteger),
+    sa.Column("nickname", text_column_type(64), nullable=False, server_default=""),
+    _number("silenced_until"),
+    _number("joined_at"),
+    # The last entry that the user sees, when the user is a member no more, and when that was.
+    _number("leave_seq"),
+    _number("left_at"),
+    # In a direct conversation: why the member may not write; model.FREE: the member may.
+    _number("barred", sa.SmallInteger),
+    # Whether it is in the member's box of requests.
+    _number("request", sa.SmallInteger),
     sa.Index("member_by_conversation", "conversation_id", "user_id"),
+)
+
+# What a conversation is besides, when it is a group.
+chat_group = sa.Table(
+    "chat_group",
+    metadata,
+    sa.Column("conversation_id", id_column_type(), primary_key=True),
+    # Who made it, and under which id of theirs: so that a retry makes no second one.
+    sa.Column("creator_id", id_column_type(), nullable=False),
+    sa.Column("client_group_id", id_column_type(), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("name", text_column_type(64), nullable=False),
+    # The least role that may do each.
+    sa.Column("may_invite", sa.SmallInteger, nullable=False),
+    sa.Column("may_edit", sa.SmallInteger, nullable=False),
+    sa.Column("may_announce", sa.SmallInteger, nullable=False),
+    _number("approval", sa.SmallInteger),
+    _number("muted", sa.SmallInteger),
+    _number("large", sa.SmallInteger),
+    sa.Column("member_count", sa.Integer, nullable=False),
+    sa.Column("announcement", sa.LargeBinary(4096)),
+    _number("announcement_seq"),
+    _number("dissolved", sa.SmallInteger),
+    sa.UniqueConstraint("creator_id", "client_group_id", name="chat_group_once"),
+)
+
+invite = sa.Table(
+    "invite",
+    metadata,
+    sa.Column("id", id_column_type(), primary_key=True),
+    sa.Column("code_hash", id_column_type(), nullable=False, unique=True),
+    sa.Column("conversation_id", id_column_type(), nullable=False, index=True),
+    sa.Column("inviter_id", id_column_type(), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    # -1: any number.
+    sa.Column("uses_left", sa.Integer, nullable=False),
+)
+
+# Who waits to be let into a group.
+join_request = sa.Table(
+    "join_request",
+    metadata,
+    sa.Column("conversation_id", id_column_type(), primary_key=True),
+    sa.Column("user_id", id_column_type(), primary_key=True),
+    sa.Column("inviter_id", id_column_type(), nullable=False),
+    sa.Column("by_invite", sa.SmallInteger, nullable=False),
+    sa.Column("greeting", text_column_type(200), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Index("join_request_by_user", "user_id"),
+)
+
+# What a user is to another: a row each way.
+contact = sa.Table(
+    "contact",
+    metadata,
+    sa.Column("user_id", id_column_type(), primary_key=True),
+    sa.Column("other_id", id_column_type(), primary_key=True),
+    sa.Column("friend", sa.SmallInteger, nullable=False),
+    sa.Column("remark", text_column_type(64), nullable=False, server_default=""),
+    # The contract's Contact with nothing but tags, serialized.
+    sa.Column("tags", sa.LargeBinary(4096)),
+    _number("starred", sa.SmallInteger),
+    _number("blocked", sa.SmallInteger),
+    _number("friends_since"),
+    sa.Index("contact_by_other", "other_id"),
+)
+
+# A request to be friends: a row for each of the two, since each sees it its own way.
+contact_request = sa.Table(
+    "contact_request",
+    metadata,
+    sa.Column("user_id", id_column_type(), primary_key=True),
+    sa.Column("other_id", id_column_type(), primary_key=True),
+    sa.Column("incoming", sa.SmallInteger, nullable=False),
+    sa.Column("greeting", text_column_type(200), nullable=False),
+    sa.Column("source", sa.SmallInteger, nullable=False),
+    # A number of the contract's ContactRequestState, but never EXPIRED: the time says that.
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Index("contact_request_by_time", "user_id", "created_at"),
+)
+
+contact_code = sa.Table(
+    "contact_code",
+    metadata,
+    sa.Column("id", id_column_type(), primary_key=True),
+    sa.Column("code_hash", id_column_type(), nullable=False, unique=True),
+    sa.Column("user_id", id_column_type(), nullable=False, index=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
 )
 
 message = sa.Table(

@@ -13,6 +13,8 @@ import buf.validate.validate_pb2
 import google.api.annotations_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.timestamp_pb2
+import hongyan.chat.v1.contact_pb2
+import hongyan.chat.v1.group_event_pb2
 import hongyan.chat.v1.message_pb2
 import hongyan.options.v1.access_pb2
 import hongyan.chat.v1.conversation_pb2

@@ -26,11 +26,13 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hongyan.chat.v1 import contact_pb2 as hongyan_dot_chat_dot_v1_dot_contact__pb2
+from hongyan.chat.v1 import group_event_pb2 as hongyan_dot_chat_dot_v1_dot_group__event__pb2
 from hongyan.chat.v1 import message_pb2 as hongyan_dot_chat_dot_v1_dot_message__pb2
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/conversation.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"A\n\x06Member\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08read_seq\x18\x02 \x01(\x03\x12\x14\n\x0creceived_seq\x18\x03 \x01(\x03\"\xc0\x01\n\x14\x43onversationSettings\x12\x0e\n\x06pinned\x18\x01 \x01(\x08\x12/\n\x0bmuted_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61rchived\x18\x03 \x01(\x08\x12\x15\n\rmarked_unread\x18\x04 \x01(\x08\x12\x18\n\x05\x64raft\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01\x12\x13\n\x0b\x63leared_seq\x18\x06 \x01(\x03\x12\x0f\n\x07removed\x18\x07 \x01(\x08\"\xda\x02\n\x0c\x43onversation\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.hongyan.chat.v1.ConversationKind\x12(\n\x07members\x18\x03 \x03(\x0b\x32\x17.hongyan.chat.v1.Member\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x14\n\x0cunread_count\x18\x05 \x01(\x03\x12.\n\x0clast_message\x18\x06 \x01(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x37\n\x08settings\x18\x07 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x15\n\rmention_count\x18\x08 \x01(\x03\x12\x19\n\x11\x64isappear_seconds\x18\t \x01(\x05\x12\x13\n\x0bpinned_seqs\x18\n \x03(\x03\"\x90\x01\n\nUserChange\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x34\n\x08settings\x18\x02 \x01(\x0b\x32 .hongyan.chat.v1.SettingsChangedH\x00\x12\x31\n\x06hidden\x18\x03 \x01(\x0b\x32\x1f.hongyan.chat.v1.MessagesHiddenH\x00\x42\x08\n\x06\x63hange\"c\n\x0fSettingsChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x37\n\x08settings\x18\x02 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\"7\n\x0eMessagesHidden\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0c\n\x04seqs\x18\x02 \x03(\x03\"B\n\x11OpenDirectRequest\x12-\n\x07user_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"I\n\x12OpenDirectResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Conversation\"V\n\x18ListConversationsRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"j\n\x19ListConversationsResponse\x12\x34\n\rconversations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x0fMarkReadRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"$\n\x10MarkReadResponse\x12\x10\n\x08read_seq\x18\x01 \x01(\x03\"O\n\x16GetConversationRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"N\n\x17GetConversationResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Conversation\"\xc0\x01\n\x15UpdateSettingsRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12?\n\x08settings\x18\x02 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettingsB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"g\n\x16UpdateSettingsResponse\x12\x37\n\x08settings\x18\x01 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x14\n\x0cuser_version\x18\x02 \x01(\x03\"k\n\x0c\x43learRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06remove\x18\x03 \x01(\x08\"^\n\rClearResponse\x12\x37\n\x08settings\x18\x01 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x14\n\x0cuser_version\x18\x02 \x01(\x03*S\n\x10\x43onversationKind\x12!\n\x1d\x43ONVERSATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONVERSATION_KIND_DIRECT\x10\x01\x32\xef\x06\n\x13\x43onversationService\x12~\n\nOpenDirect\x12\".hongyan.chat.v1.OpenDirectRequest\x1a#.hongyan.chat.v1.OpenDirectResponse\"\'\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/conversations:direct:\x01*\x12\x89\x01\n\x11ListConversations\x12).hongyan.chat.v1.ListConversationsRequest\x1a*.hongyan.chat.v1.ListConversationsResponse\"\x1d\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/conversations\x12\x95\x01\n\x0fGetConversation\x12\'.hongyan.chat.v1.GetConversationRequest\x1a(.hongyan.chat.v1.GetConversationResponse\"/\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02%\x12#/v1/conversations/{conversation_id}\x12\xa5\x01\n\x0eUpdateSettings\x12&.hongyan.chat.v1.UpdateSettingsRequest\x1a\'.hongyan.chat.v1.UpdateSettingsResponse\"B\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x38\x32,/v1/conversations/{conversation_id}/settings:\x08settings\x12\x80\x01\n\x05\x43lear\x12\x1d.hongyan.chat.v1.ClearRequest\x1a\x1e.hongyan.chat.v1.ClearResponse\"8\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02.\")/v1/conversations/{conversation_id}:clear:\x01*\x12\x88\x01\n\x08MarkRead\x12 .hongyan.chat.v1.MarkReadRequest\x1a!.hongyan.chat.v1.MarkReadResponse\"7\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02-\"(/v1/conversations/{conversation_id}:read:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/conversation.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dhongyan/chat/v1/contact.proto\x1a!hongyan/chat/v1/group_event.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"A\n\x06Member\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x10\n\x08read_seq\x18\x02 \x01(\x03\x12\x14\n\x0creceived_seq\x18\x03 \x01(\x03\"\xc0\x01\n\x14\x43onversationSettings\x12\x0e\n\x06pinned\x18\x01 \x01(\x08\x12/\n\x0bmuted_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61rchived\x18\x03 \x01(\x08\x12\x15\n\rmarked_unread\x18\x04 \x01(\x08\x12\x18\n\x05\x64raft\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01\x12\x13\n\x0b\x63leared_seq\x18\x06 \x01(\x03\x12\x0f\n\x07removed\x18\x07 \x01(\x08\"\x92\x03\n\x0c\x43onversation\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.hongyan.chat.v1.ConversationKind\x12(\n\x07members\x18\x03 \x03(\x0b\x32\x17.hongyan.chat.v1.Member\x12\x10\n\x08last_seq\x18\x04 \x01(\x03\x12\x14\n\x0cunread_count\x18\x05 \x01(\x03\x12.\n\x0clast_message\x18\x06 \x01(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x37\n\x08settings\x18\x07 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x15\n\rmention_count\x18\x08 \x01(\x03\x12\x19\n\x11\x64isappear_seconds\x18\t \x01(\x05\x12\x13\n\x0bpinned_seqs\x18\n \x03(\x03\x12%\n\x05group\x18\x0b \x01(\x0b\x32\x16.hongyan.chat.v1.Group\x12\x0f\n\x07request\x18\x0c \x01(\x08\"\xcb\x02\n\x05Group\x12\x30\n\x08settings\x18\x01 \x01(\x0b\x32\x1e.hongyan.chat.v1.GroupSettings\x12(\n\x04role\x18\x02 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRole\x12\x14\n\x0cmember_count\x18\x03 \x01(\x05\x12\x16\n\x0emember_version\x18\x04 \x01(\x03\x12\x14\n\x0c\x61nnouncement\x18\x05 \x01(\t\x12\x18\n\x10\x61nnouncement_seq\x18\x06 \x01(\x03\x12\x32\n\x0esilenced_until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tdissolved\x18\x08 \x01(\x08\x12\x10\n\x08nickname\x18\t \x01(\t\x12\x18\n\x10picture_user_ids\x18\n \x03(\t\x12\x15\n\rwaiting_count\x18\x0b \x01(\x05\"\xf9\x01\n\nUserChange\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x34\n\x08settings\x18\x02 \x01(\x0b\x32 .hongyan.chat.v1.SettingsChangedH\x00\x12\x31\n\x06hidden\x18\x03 \x01(\x0b\x32\x1f.hongyan.chat.v1.MessagesHiddenH\x00\x12+\n\x07\x63ontact\x18\x04 \x01(\x0b\x32\x18.hongyan.chat.v1.ContactH\x00\x12:\n\x0f\x63ontact_request\x18\x05 \x01(\x0b\x32\x1f.hongyan.chat.v1.ContactRequestH\x00\x42\x08\n\x06\x63hange\"c\n\x0fSettingsChanged\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x37\n\x08settings\x18\x02 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\"7\n\x0eMessagesHidden\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0c\n\x04seqs\x18\x02 \x03(\x03\"B\n\x11OpenDirectRequest\x12-\n\x07user_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"I\n\x12OpenDirectResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Conversation\"V\n\x18ListConversationsRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"j\n\x19ListConversationsResponse\x12\x34\n\rconversations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Conversation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x0fMarkReadRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"$\n\x10MarkReadResponse\x12\x10\n\x08read_seq\x18\x01 \x01(\x03\"O\n\x16GetConversationRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"N\n\x17GetConversationResponse\x12\x33\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Conversation\"\xc0\x01\n\x15UpdateSettingsRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12?\n\x08settings\x18\x02 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettingsB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"g\n\x16UpdateSettingsResponse\x12\x37\n\x08settings\x18\x01 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x14\n\x0cuser_version\x18\x02 \x01(\x03\"k\n\x0c\x43learRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0e\n\x06remove\x18\x03 \x01(\x08\"^\n\rClearResponse\x12\x37\n\x08settings\x18\x01 \x01(\x0b\x32%.hongyan.chat.v1.ConversationSettings\x12\x14\n\x0cuser_version\x18\x02 \x01(\x03*p\n\x10\x43onversationKind\x12!\n\x1d\x43ONVERSATION_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43ONVERSATION_KIND_DIRECT\x10\x01\x12\x1b\n\x17\x43ONVERSATION_KIND_GROUP\x10\x02\x32\xef\x06\n\x13\x43onversationService\x12~\n\nOpenDirect\x12\".hongyan.chat.v1.OpenDirectRequest\x1a#.hongyan.chat.v1.OpenDirectResponse\"\'\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/conversations:direct:\x01*\x12\x89\x01\n\x11ListConversations\x12).hongyan.chat.v1.ListConversationsRequest\x1a*.hongyan.chat.v1.ListConversationsResponse\"\x1d\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/conversations\x12\x95\x01\n\x0fGetConversation\x12\'.hongyan.chat.v1.GetConversationRequest\x1a(.hongyan.chat.v1.GetConversationResponse\"/\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02%\x12#/v1/conversations/{conversation_id}\x12\xa5\x01\n\x0eUpdateSettings\x12&.hongyan.chat.v1.UpdateSettingsRequest\x1a\'.hongyan.chat.v1.UpdateSettingsResponse\"B\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x38\x32,/v1/conversations/{conversation_id}/settings:\x08settings\x12\x80\x01\n\x05\x43lear\x12\x1d.hongyan.chat.v1.ClearRequest\x1a\x1e.hongyan.chat.v1.ClearResponse\"8\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02.\")/v1/conversations/{conversation_id}:clear:\x01*\x12\x88\x01\n\x08MarkRead\x12 .hongyan.chat.v1.MarkReadRequest\x1a!.hongyan.chat.v1.MarkReadResponse\"7\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02-\"(/v1/conversations/{conversation_id}:read:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,44 +73,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONVERSATIONSERVICE'].methods_by_name['Clear']._serialized_options = b'\260\341\030\002\202\323\344\223\002.\")/v1/conversations/{conversation_id}:clear:\001*'
   _globals['_CONVERSATIONSERVICE'].methods_by_name['MarkRead']._loaded_options = None
   _globals['_CONVERSATIONSERVICE'].methods_by_name['MarkRead']._serialized_options = b'\260\341\030\002\202\323\344\223\002-\"(/v1/conversations/{conversation_id}:read:\001*'
-  _globals['_CONVERSATIONKIND']._serialized_start=2300
-  _globals['_CONVERSATIONKIND']._serialized_end=2383
-  _globals['_MEMBER']._serialized_start=245
-  _globals['_MEMBER']._serialized_end=310
-  _globals['_CONVERSATIONSETTINGS']._serialized_start=313
-  _globals['_CONVERSATIONSETTINGS']._serialized_end=505
-  _globals['_CONVERSATION']._serialized_start=508
-  _globals['_CONVERSATION']._serialized_end=854
-  _globals['_USERCHANGE']._serialized_start=857
-  _globals['_USERCHANGE']._serialized_end=1001
-  _globals['_SETTINGSCHANGED']._serialized_start=1003
-  _globals['_SETTINGSCHANGED']._serialized_end=1102
-  _globals['_MESSAGESHIDDEN']._serialized_start=1104
-  _globals['_MESSAGESHIDDEN']._serialized_end=1159
-  _globals['_OPENDIRECTREQUEST']._serialized_start=1161
-  _globals['_OPENDIRECTREQUEST']._serialized_end=1227
-  _globals['_OPENDIRECTRESPONSE']._serialized_start=1229
-  _globals['_OPENDIRECTRESPONSE']._serialized_end=1302
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=1304
-  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1390
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1392
-  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=1498
-  _globals['_MARKREADREQUEST']._serialized_start=1500
-  _globals['_MARKREADREQUEST']._serialized_end=1594
-  _globals['_MARKREADRESPONSE']._serialized_start=1596
-  _globals['_MARKREADRESPONSE']._serialized_end=1632
-  _globals['_GETCONVERSATIONREQUEST']._serialized_start=1634
-  _globals['_GETCONVERSATIONREQUEST']._serialized_end=1713
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=1715
-  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=1793
-  _globals['_UPDATESETTINGSREQUEST']._serialized_start=1796
-  _globals['_UPDATESETTINGSREQUEST']._serialized_end=1988
-  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=1990
-  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=2093
-  _globals['_CLEARREQUEST']._serialized_start=2095
-  _globals['_CLEARREQUEST']._serialized_end=2202
-  _globals['_CLEARRESPONSE']._serialized_start=2204
-  _globals['_CLEARRESPONSE']._serialized_end=2298
-  _globals['_CONVERSATIONSERVICE']._serialized_start=2386
-  _globals['_CONVERSATIONSERVICE']._serialized_end=3265
+  _globals['_CONVERSATIONKIND']._serialized_start=2861
+  _globals['_CONVERSATIONKIND']._serialized_end=2973
+  _globals['_MEMBER']._serialized_start=311
+  _globals['_MEMBER']._serialized_end=376
+  _globals['_CONVERSATIONSETTINGS']._serialized_start=379
+  _globals['_CONVERSATIONSETTINGS']._serialized_end=571
+  _globals['_CONVERSATION']._serialized_start=574
+  _globals['_CONVERSATION']._serialized_end=976
+  _globals['_GROUP']._serialized_start=979
+  _globals['_GROUP']._serialized_end=1310
+  _globals['_USERCHANGE']._serialized_start=1313
+  _globals['_USERCHANGE']._serialized_end=1562
+  _globals['_SETTINGSCHANGED']._serialized_start=1564
+  _globals['_SETTINGSCHANGED']._serialized_end=1663
+  _globals['_MESSAGESHIDDEN']._serialized_start=1665
+  _globals['_MESSAGESHIDDEN']._serialized_end=1720
+  _globals['_OPENDIRECTREQUEST']._serialized_start=1722
+  _globals['_OPENDIRECTREQUEST']._serialized_end=1788
+  _globals['_OPENDIRECTRESPONSE']._serialized_start=1790
+  _globals['_OPENDIRECTRESPONSE']._serialized_end=1863
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_start=1865
+  _globals['_LISTCONVERSATIONSREQUEST']._serialized_end=1951
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_start=1953
+  _globals['_LISTCONVERSATIONSRESPONSE']._serialized_end=2059
+  _globals['_MARKREADREQUEST']._serialized_start=2061
+  _globals['_MARKREADREQUEST']._serialized_end=2155
+  _globals['_MARKREADRESPONSE']._serialized_start=2157
+  _globals['_MARKREADRESPONSE']._serialized_end=2193
+  _globals['_GETCONVERSATIONREQUEST']._serialized_start=2195
+  _globals['_GETCONVERSATIONREQUEST']._serialized_end=2274
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_start=2276
+  _globals['_GETCONVERSATIONRESPONSE']._serialized_end=2354
+  _globals['_UPDATESETTINGSREQUEST']._serialized_start=2357
+  _globals['_UPDATESETTINGSREQUEST']._serialized_end=2549
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=2551
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=2654
+  _globals['_CLEARREQUEST']._serialized_start=2656
+  _globals['_CLEARREQUEST']._serialized_end=2763
+  _globals['_CLEARRESPONSE']._serialized_start=2765
+  _globals['_CLEARRESPONSE']._serialized_end=2859
+  _globals['_CONVERSATIONSERVICE']._serialized_start=2976
+  _globals['_CONVERSATIONSERVICE']._serialized_end=3855
 # @@protoc_insertion_point(module_scope)

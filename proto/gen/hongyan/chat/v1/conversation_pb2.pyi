@@ -10,6 +10,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from hongyan.chat.v1 import contact_pb2 as _contact_pb2
+from hongyan.chat.v1 import group_event_pb2 as _group_event_pb2
 from hongyan.chat.v1 import message_pb2 as _message_pb2
 import builtins as _builtins
 import sys
@@ -32,6 +34,8 @@ class _ConversationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conv
     """Not said."""
     CONVERSATION_KIND_DIRECT: _ConversationKind.ValueType  # 1
     """Two users, for ever the same two."""
+    CONVERSATION_KIND_GROUP: _ConversationKind.ValueType  # 2
+    """A group."""
 
 class ConversationKind(_ConversationKind, metaclass=_ConversationKindEnumTypeWrapper):
     """The kinds of conversations."""
@@ -40,6 +44,8 @@ CONVERSATION_KIND_UNSPECIFIED: ConversationKind.ValueType  # 0
 """Not said."""
 CONVERSATION_KIND_DIRECT: ConversationKind.ValueType  # 1
 """Two users, for ever the same two."""
+CONVERSATION_KIND_GROUP: ConversationKind.ValueType  # 2
+"""A group."""
 Global___ConversationKind: _TypeAlias = ConversationKind  # noqa: Y015
 
 @_typing.final
@@ -140,6 +146,8 @@ class Conversation(_message.Message):
     MENTION_COUNT_FIELD_NUMBER: _builtins.int
     DISAPPEAR_SECONDS_FIELD_NUMBER: _builtins.int
     PINNED_SEQS_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation's id, opaque, for ever."""
     kind: Global___ConversationKind.ValueType
@@ -154,9 +162,15 @@ class Conversation(_message.Message):
     """In how many unread messages the caller is mentioned."""
     disappear_seconds: _builtins.int
     """After how many seconds messages disappear; 0: they stay."""
+    request: _builtins.bool
+    """Of a direct conversation: whether it is in the box of requests, since a
+    user who is no friend began it and the caller has not answered.
+    """
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
-        """Its members, the caller among them."""
+        """Of a direct conversation: the two. Of a group: the caller alone; see
+        GroupService.ListMembers.
+        """
 
     @_builtins.property
     def last_message(self) -> _message_pb2.Message:
@@ -172,6 +186,10 @@ class Conversation(_message.Message):
     def pinned_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The messages that are pinned in the chat, the one pinned last first."""
 
+    @_builtins.property
+    def group(self) -> Global___Group:
+        """Of a group: what it is."""
+
     def __init__(
         self,
         *,
@@ -185,14 +203,84 @@ class Conversation(_message.Message):
         mention_count: _builtins.int = ...,
         disappear_seconds: _builtins.int = ...,
         pinned_seqs: _abc.Iterable[_builtins.int] | None = ...,
+        group: Global___Group | None = ...,
+        request: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_message", b"last_message", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["group", b"group", "last_message", b"last_message", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "disappear_seconds", b"disappear_seconds", "kind", b"kind", "last_message", b"last_message", "last_seq", b"last_seq", "members", b"members", "mention_count", b"mention_count", "pinned_seqs", b"pinned_seqs", "settings", b"settings", "unread_count", b"unread_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "disappear_seconds", b"disappear_seconds", "group", b"group", "kind", b"kind", "last_message", b"last_message", "last_seq", b"last_seq", "members", b"members", "mention_count", b"mention_count", "pinned_seqs", b"pinned_seqs", "request", b"request", "settings", b"settings", "unread_count", b"unread_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
+
+@_typing.final
+class Group(_message.Message):
+    """What a group is, as one of its members sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    MEMBER_COUNT_FIELD_NUMBER: _builtins.int
+    MEMBER_VERSION_FIELD_NUMBER: _builtins.int
+    ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
+    ANNOUNCEMENT_SEQ_FIELD_NUMBER: _builtins.int
+    SILENCED_UNTIL_FIELD_NUMBER: _builtins.int
+    DISSOLVED_FIELD_NUMBER: _builtins.int
+    NICKNAME_FIELD_NUMBER: _builtins.int
+    PICTURE_USER_IDS_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    role: _group_event_pb2.GroupRole.ValueType
+    """What the caller is in it; UNSPECIFIED: the caller was a member once."""
+    member_count: _builtins.int
+    """How many members it has."""
+    member_version: _builtins.int
+    """Counts up whenever the list of members, a role or a nickname changes."""
+    announcement: _builtins.str
+    """What is announced; empty: nothing."""
+    announcement_seq: _builtins.int
+    """The announcement's seq, for ListReaders; 0: nothing is announced."""
+    dissolved: _builtins.bool
+    """Whether it is ended."""
+    nickname: _builtins.str
+    """The caller's name in it; empty: the display name."""
+    waiting_count: _builtins.int
+    """How many wait for approval; 0 for those who may not approve."""
+    @_builtins.property
+    def settings(self) -> _group_event_pb2.GroupSettings:
+        """Its settings."""
+
+    @_builtins.property
+    def silenced_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when the caller may not write; absent: the caller may."""
+
+    @_builtins.property
+    def picture_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to nine members for the picture, in the order of ListMembers."""
+
+    def __init__(
+        self,
+        *,
+        settings: _group_event_pb2.GroupSettings | None = ...,
+        role: _group_event_pb2.GroupRole.ValueType = ...,
+        member_count: _builtins.int = ...,
+        member_version: _builtins.int = ...,
+        announcement: _builtins.str = ...,
+        announcement_seq: _builtins.int = ...,
+        silenced_until: _timestamp_pb2.Timestamp | None = ...,
+        dissolved: _builtins.bool = ...,
+        nickname: _builtins.str = ...,
+        picture_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        waiting_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings", "silenced_until", b"silenced_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announcement", b"announcement", "announcement_seq", b"announcement_seq", "dissolved", b"dissolved", "member_count", b"member_count", "member_version", b"member_version", "nickname", b"nickname", "picture_user_ids", b"picture_user_ids", "role", b"role", "settings", b"settings", "silenced_until", b"silenced_until", "waiting_count", b"waiting_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Group: _TypeAlias = Group  # noqa: Y015
 
 @_typing.final
 class UserChange(_message.Message):
@@ -205,6 +293,8 @@ class UserChange(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     HIDDEN_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    CONTACT_REQUEST_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The user's version with this change."""
     @_builtins.property
@@ -215,18 +305,28 @@ class UserChange(_message.Message):
     def hidden(self) -> Global___MessagesHidden:
         """Messages are hidden."""
 
+    @_builtins.property
+    def contact(self) -> _contact_pb2.Contact:
+        """A contact, as it is now: neither friend nor blocked when it is none."""
+
+    @_builtins.property
+    def contact_request(self) -> _contact_pb2.ContactRequest:
+        """A request to be friends, as it is now."""
+
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
         settings: Global___SettingsChanged | None = ...,
         hidden: Global___MessagesHidden | None = ...,
+        contact: _contact_pb2.Contact | None = ...,
+        contact_request: _contact_pb2.ContactRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hidden", b"hidden", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hidden", b"hidden", "settings", b"settings", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["settings", "hidden"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["settings", "hidden", "contact", "contact_request"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 

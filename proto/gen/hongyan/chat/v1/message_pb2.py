@@ -25,16 +25,19 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from hongyan.chat.v1 import group_event_pb2 as hongyan_dot_chat_dot_v1_dot_group__event__pb2
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhongyan/chat/v1/message.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"\xb5\x05\n\x07Message\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x19\n\x11\x63lient_message_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x04text\x18\x06 \x01(\tH\x00\x12)\n\x06recall\x18\x07 \x01(\x0b\x32\x17.hongyan.chat.v1.RecallH\x00\x12%\n\x04\x65\x64it\x18\x08 \x01(\x0b\x32\x15.hongyan.chat.v1.EditH\x00\x12-\n\x08reaction\x18\t \x01(\x0b\x32\x19.hongyan.chat.v1.ReactionH\x00\x12#\n\x03pin\x18\n \x01(\x0b\x32\x14.hongyan.chat.v1.PinH\x00\x12\'\n\x05timer\x18\x0b \x01(\x0b\x32\x16.hongyan.chat.v1.TimerH\x00\x12+\n\x07removed\x18\x0c \x01(\x0b\x32\x18.hongyan.chat.v1.RemovedH\x00\x12%\n\x05quote\x18\r \x01(\x0b\x32\x16.hongyan.chat.v1.Quote\x12+\n\x08mentions\x18\x0e \x01(\x0b\x32\x19.hongyan.chat.v1.Mentions\x12-\n\tforwarded\x18\x0f \x01(\x0b\x32\x1a.hongyan.chat.v1.Forwarded\x12-\n\tedited_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\treactions\x18\x11 \x03(\x0b\x32\x1a.hongyan.chat.v1.Reactions\x12.\n\nexpires_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07\x63ontent\"\x1e\n\x06Recall\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"b\n\x04\x45\x64it\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01\x12+\n\x08mentions\x18\x03 \x01(\x0b\x32\x19.hongyan.chat.v1.Mentions\"K\n\x08Reaction\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x18\n\x05\x65moji\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x01( \x12\x0f\n\x07removed\x18\x03 \x01(\x08\",\n\x03Pin\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x0f\n\x07removed\x18\x02 \x01(\x08\"&\n\x05Timer\x12\x1d\n\x07seconds\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\x8a\x8a\x0f(\x00\"9\n\x07Removed\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.hongyan.chat.v1.RemovedReason\"9\n\x05Quote\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1a\n\tsender_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"T\n\x08Mentions\x12\x35\n\x08user_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x10\x32\"\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x11\n\teverybody\x18\x02 \x01(\x08\"\x1e\n\tForwarded\x12\x11\n\tsender_id\x18\x01 \x01(\t\",\n\tReactions\x12\r\n\x05\x65moji\x18\x01 \x01(\t\x12\x10\n\x08user_ids\x18\x02 \x03(\t\"V\n\x07\x46orward\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"\xfc\x03\n\x0bSendRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x37\n\x11\x63lient_message_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1b\n\x04text\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06 \x01(\x80\x80\x01H\x00\x12)\n\x06recall\x18\x04 \x01(\x0b\x32\x17.hongyan.chat.v1.RecallH\x00\x12%\n\x04\x65\x64it\x18\x05 \x01(\x0b\x32\x15.hongyan.chat.v1.EditH\x00\x12-\n\x08reaction\x18\x06 \x01(\x0b\x32\x19.hongyan.chat.v1.ReactionH\x00\x12#\n\x03pin\x18\x07 \x01(\x0b\x32\x14.hongyan.chat.v1.PinH\x00\x12\'\n\x05timer\x18\x08 \x01(\x0b\x32\x16.hongyan.chat.v1.TimerH\x00\x12+\n\x07\x66orward\x18\t \x01(\x0b\x32\x18.hongyan.chat.v1.ForwardH\x00\x12%\n\x05quote\x18\n \x01(\x0b\x32\x16.hongyan.chat.v1.Quote\x12+\n\x08mentions\x18\x0b \x01(\x0b\x32\x19.hongyan.chat.v1.MentionsB\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"9\n\x0cSendResponse\x12)\n\x07message\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.Message\"\xbf\x01\n\x0bListRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1f\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12 \n\nbefore_seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x19\n\x05limit\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x42\x0c\n\n_after_seqB\r\n\x0b_before_seq\"_\n\x0cListResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x10\n\x08last_seq\x18\x02 \x01(\x03\x12\x11\n\tfirst_seq\x18\x03 \x01(\x03\"a\n\x12ListReadersRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"a\n\x13ListReadersResponse\x12\x15\n\rread_user_ids\x18\x01 \x03(\t\x12\x19\n\x11received_user_ids\x18\x02 \x03(\t\x12\x18\n\x10waiting_user_ids\x18\x03 \x03(\t\"d\n\x0bHideRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1e\n\x04seqs\x18\x02 \x03(\x03\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10\x64\"\x04\"\x02(\x01\"$\n\x0cHideResponse\x12\x14\n\x0cuser_version\x18\x01 \x01(\x03*\x83\x01\n\rRemovedReason\x12\x1e\n\x1aREMOVED_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17REMOVED_REASON_RECALLED\x10\x01\x12\x1a\n\x16REMOVED_REASON_EXPIRED\x10\x02\x12\x19\n\x15REMOVED_REASON_HIDDEN\x10\x03\x32\xbd\x04\n\x0eMessageService\x12\x80\x01\n\x04Send\x12\x1c.hongyan.chat.v1.SendRequest\x1a\x1d.hongyan.chat.v1.SendResponse\";\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x31\",/v1/conversations/{conversation_id}/messages:\x01*\x12\xa0\x01\n\x0bListReaders\x12#.hongyan.chat.v1.ListReadersRequest\x1a$.hongyan.chat.v1.ListReadersResponse\"F\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02<\x12:/v1/conversations/{conversation_id}/messages/{seq}/readers\x12\x85\x01\n\x04Hide\x12\x1c.hongyan.chat.v1.HideRequest\x1a\x1d.hongyan.chat.v1.HideResponse\"@\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x36\"1/v1/conversations/{conversation_id}/messages:hide:\x01*\x12}\n\x04List\x12\x1c.hongyan.chat.v1.ListRequest\x1a\x1d.hongyan.chat.v1.ListResponse\"8\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02.\x12,/v1/conversations/{conversation_id}/messagesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhongyan/chat/v1/message.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!hongyan/chat/v1/group_event.proto\x1a\x1fhongyan/options/v1/access.proto\"\x88\x06\n\x07Message\x12\x17\n\x0f\x63onversation_id\x18\x01 \x01(\t\x12\x0b\n\x03seq\x18\x02 \x01(\x03\x12\x11\n\tsender_id\x18\x03 \x01(\t\x12\x19\n\x11\x63lient_message_id\x18\x04 \x01(\t\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x04text\x18\x06 \x01(\tH\x00\x12)\n\x06recall\x18\x07 \x01(\x0b\x32\x17.hongyan.chat.v1.RecallH\x00\x12%\n\x04\x65\x64it\x18\x08 \x01(\x0b\x32\x15.hongyan.chat.v1.EditH\x00\x12-\n\x08reaction\x18\t \x01(\x0b\x32\x19.hongyan.chat.v1.ReactionH\x00\x12#\n\x03pin\x18\n \x01(\x0b\x32\x14.hongyan.chat.v1.PinH\x00\x12\'\n\x05timer\x18\x0b \x01(\x0b\x32\x16.hongyan.chat.v1.TimerH\x00\x12+\n\x07removed\x18\x0c \x01(\x0b\x32\x18.hongyan.chat.v1.RemovedH\x00\x12,\n\x05\x65vent\x18\x13 \x01(\x0b\x32\x1b.hongyan.chat.v1.GroupEventH\x00\x12%\n\x05quote\x18\r \x01(\x0b\x32\x16.hongyan.chat.v1.Quote\x12+\n\x08mentions\x18\x0e \x01(\x0b\x32\x19.hongyan.chat.v1.Mentions\x12-\n\tforwarded\x18\x0f \x01(\x0b\x32\x1a.hongyan.chat.v1.Forwarded\x12-\n\tedited_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\treactions\x18\x11 \x03(\x0b\x32\x1a.hongyan.chat.v1.Reactions\x12.\n\nexpires_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x04\x63\x61rd\x18\x14 \x01(\x0b\x32\x15.hongyan.chat.v1.CardB\t\n\x07\x63ontent\"5\n\x04\x43\x61rd\x12-\n\x07user_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"\x1e\n\x06Recall\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"b\n\x04\x45\x64it\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01\x12+\n\x08mentions\x18\x03 \x01(\x0b\x32\x19.hongyan.chat.v1.Mentions\"K\n\x08Reaction\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x18\n\x05\x65moji\x18\x02 \x01(\tB\t\xbaH\x06r\x04 \x01( \x12\x0f\n\x07removed\x18\x03 \x01(\x08\",\n\x03Pin\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x0f\n\x07removed\x18\x02 \x01(\x08\"&\n\x05Timer\x12\x1d\n\x07seconds\x18\x01 \x01(\x05\x42\x0c\xbaH\t\x1a\x07\x18\x80\x8a\x8a\x0f(\x00\"9\n\x07Removed\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.hongyan.chat.v1.RemovedReason\"9\n\x05Quote\x12\x14\n\x03seq\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1a\n\tsender_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"T\n\x08Mentions\x12\x35\n\x08user_ids\x18\x01 \x03(\tB#\xbaH \x92\x01\x1d\x10\x32\"\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x11\n\teverybody\x18\x02 \x01(\x08\"\x1e\n\tForwarded\x12\x11\n\tsender_id\x18\x01 \x01(\t\",\n\tReactions\x12\r\n\x05\x65moji\x18\x01 \x01(\t\x12\x10\n\x08user_ids\x18\x02 \x03(\t\"V\n\x07\x46orward\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"\xa1\x04\n\x0bSendRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x37\n\x11\x63lient_message_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1b\n\x04text\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06 \x01(\x80\x80\x01H\x00\x12)\n\x06recall\x18\x04 \x01(\x0b\x32\x17.hongyan.chat.v1.RecallH\x00\x12%\n\x04\x65\x64it\x18\x05 \x01(\x0b\x32\x15.hongyan.chat.v1.EditH\x00\x12-\n\x08reaction\x18\x06 \x01(\x0b\x32\x19.hongyan.chat.v1.ReactionH\x00\x12#\n\x03pin\x18\x07 \x01(\x0b\x32\x14.hongyan.chat.v1.PinH\x00\x12\'\n\x05timer\x18\x08 \x01(\x0b\x32\x16.hongyan.chat.v1.TimerH\x00\x12+\n\x07\x66orward\x18\t \x01(\x0b\x32\x18.hongyan.chat.v1.ForwardH\x00\x12%\n\x05quote\x18\n \x01(\x0b\x32\x16.hongyan.chat.v1.Quote\x12+\n\x08mentions\x18\x0b \x01(\x0b\x32\x19.hongyan.chat.v1.Mentions\x12#\n\x04\x63\x61rd\x18\x0c \x01(\x0b\x32\x15.hongyan.chat.v1.CardB\x10\n\x07\x63ontent\x12\x05\xbaH\x02\x08\x01\"9\n\x0cSendResponse\x12)\n\x07message\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.Message\"\xbf\x01\n\x0bListRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1f\n\tafter_seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12 \n\nbefore_seq\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x19\n\x05limit\x18\x04 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x42\x0c\n\n_after_seqB\r\n\x0b_before_seq\"_\n\x0cListResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x10\n\x08last_seq\x18\x02 \x01(\x03\x12\x11\n\tfirst_seq\x18\x03 \x01(\x03\"a\n\x12ListReadersRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x14\n\x03seq\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"a\n\x13ListReadersResponse\x12\x15\n\rread_user_ids\x18\x01 \x03(\t\x12\x19\n\x11received_user_ids\x18\x02 \x03(\t\x12\x18\n\x10waiting_user_ids\x18\x03 \x03(\t\"d\n\x0bHideRequest\x12\x35\n\x0f\x63onversation_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\x12\x1e\n\x04seqs\x18\x02 \x03(\x03\x42\x10\xbaH\r\x92\x01\n\x08\x01\x10\x64\"\x04\"\x02(\x01\"$\n\x0cHideResponse\x12\x14\n\x0cuser_version\x18\x01 \x01(\x03*\x83\x01\n\rRemovedReason\x12\x1e\n\x1aREMOVED_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17REMOVED_REASON_RECALLED\x10\x01\x12\x1a\n\x16REMOVED_REASON_EXPIRED\x10\x02\x12\x19\n\x15REMOVED_REASON_HIDDEN\x10\x03\x32\xbd\x04\n\x0eMessageService\x12\x80\x01\n\x04Send\x12\x1c.hongyan.chat.v1.SendRequest\x1a\x1d.hongyan.chat.v1.SendResponse\";\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x31\",/v1/conversations/{conversation_id}/messages:\x01*\x12\xa0\x01\n\x0bListReaders\x12#.hongyan.chat.v1.ListReadersRequest\x1a$.hongyan.chat.v1.ListReadersResponse\"F\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02<\x12:/v1/conversations/{conversation_id}/messages/{seq}/readers\x12\x85\x01\n\x04Hide\x12\x1c.hongyan.chat.v1.HideRequest\x1a\x1d.hongyan.chat.v1.HideResponse\"@\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x36\"1/v1/conversations/{conversation_id}/messages:hide:\x01*\x12}\n\x04List\x12\x1c.hongyan.chat.v1.ListRequest\x1a\x1d.hongyan.chat.v1.ListResponse\"8\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02.\x12,/v1/conversations/{conversation_id}/messagesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hongyan.chat.v1.message_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CARD'].fields_by_name['user_id']._loaded_options = None
+  _globals['_CARD'].fields_by_name['user_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_RECALL'].fields_by_name['seq']._loaded_options = None
   _globals['_RECALL'].fields_by_name['seq']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_EDIT'].fields_by_name['seq']._loaded_options = None
@@ -91,48 +94,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGESERVICE'].methods_by_name['Hide']._serialized_options = b'\260\341\030\002\202\323\344\223\0026\"1/v1/conversations/{conversation_id}/messages:hide:\001*'
   _globals['_MESSAGESERVICE'].methods_by_name['List']._loaded_options = None
   _globals['_MESSAGESERVICE'].methods_by_name['List']._serialized_options = b'\260\341\030\002\202\323\344\223\002.\022,/v1/conversations/{conversation_id}/messages'
-  _globals['_REMOVEDREASON']._serialized_start=2736
-  _globals['_REMOVEDREASON']._serialized_end=2867
-  _globals['_MESSAGE']._serialized_start=176
-  _globals['_MESSAGE']._serialized_end=869
-  _globals['_RECALL']._serialized_start=871
-  _globals['_RECALL']._serialized_end=901
-  _globals['_EDIT']._serialized_start=903
-  _globals['_EDIT']._serialized_end=1001
-  _globals['_REACTION']._serialized_start=1003
-  _globals['_REACTION']._serialized_end=1078
-  _globals['_PIN']._serialized_start=1080
-  _globals['_PIN']._serialized_end=1124
-  _globals['_TIMER']._serialized_start=1126
-  _globals['_TIMER']._serialized_end=1164
-  _globals['_REMOVED']._serialized_start=1166
-  _globals['_REMOVED']._serialized_end=1223
-  _globals['_QUOTE']._serialized_start=1225
-  _globals['_QUOTE']._serialized_end=1282
-  _globals['_MENTIONS']._serialized_start=1284
-  _globals['_MENTIONS']._serialized_end=1368
-  _globals['_FORWARDED']._serialized_start=1370
-  _globals['_FORWARDED']._serialized_end=1400
-  _globals['_REACTIONS']._serialized_start=1402
-  _globals['_REACTIONS']._serialized_end=1446
-  _globals['_FORWARD']._serialized_start=1448
-  _globals['_FORWARD']._serialized_end=1534
-  _globals['_SENDREQUEST']._serialized_start=1537
-  _globals['_SENDREQUEST']._serialized_end=2045
-  _globals['_SENDRESPONSE']._serialized_start=2047
-  _globals['_SENDRESPONSE']._serialized_end=2104
-  _globals['_LISTREQUEST']._serialized_start=2107
-  _globals['_LISTREQUEST']._serialized_end=2298
-  _globals['_LISTRESPONSE']._serialized_start=2300
-  _globals['_LISTRESPONSE']._serialized_end=2395
-  _globals['_LISTREADERSREQUEST']._serialized_start=2397
-  _globals['_LISTREADERSREQUEST']._serialized_end=2494
-  _globals['_LISTREADERSRESPONSE']._serialized_start=2496
-  _globals['_LISTREADERSRESPONSE']._serialized_end=2593
-  _globals['_HIDEREQUEST']._serialized_start=2595
-  _globals['_HIDEREQUEST']._serialized_end=2695
-  _globals['_HIDERESPONSE']._serialized_start=2697
-  _globals['_HIDERESPONSE']._serialized_end=2733
-  _globals['_MESSAGESERVICE']._serialized_start=2870
-  _globals['_MESSAGESERVICE']._serialized_end=3443
+  _globals['_REMOVEDREASON']._serialized_start=2946
+  _globals['_REMOVEDREASON']._serialized_end=3077
+  _globals['_MESSAGE']._serialized_start=211
+  _globals['_MESSAGE']._serialized_end=987
+  _globals['_CARD']._serialized_start=989
+  _globals['_CARD']._serialized_end=1042
+  _globals['_RECALL']._serialized_start=1044
+  _globals['_RECALL']._serialized_end=1074
+  _globals['_EDIT']._serialized_start=1076
+  _globals['_EDIT']._serialized_end=1174
+  _globals['_REACTION']._serialized_start=1176
+  _globals['_REACTION']._serialized_end=1251
+  _globals['_PIN']._serialized_start=1253
+  _globals['_PIN']._serialized_end=1297
+  _globals['_TIMER']._serialized_start=1299
+  _globals['_TIMER']._serialized_end=1337
+  _globals['_REMOVED']._serialized_start=1339
+  _globals['_REMOVED']._serialized_end=1396
+  _globals['_QUOTE']._serialized_start=1398
+  _globals['_QUOTE']._serialized_end=1455
+  _globals['_MENTIONS']._serialized_start=1457
+  _globals['_MENTIONS']._serialized_end=1541
+  _globals['_FORWARDED']._serialized_start=1543
+  _globals['_FORWARDED']._serialized_end=1573
+  _globals['_REACTIONS']._serialized_start=1575
+  _globals['_REACTIONS']._serialized_end=1619
+  _globals['_FORWARD']._serialized_start=1621
+  _globals['_FORWARD']._serialized_end=1707
+  _globals['_SENDREQUEST']._serialized_start=1710
+  _globals['_SENDREQUEST']._serialized_end=2255
+  _globals['_SENDRESPONSE']._serialized_start=2257
+  _globals['_SENDRESPONSE']._serialized_end=2314
+  _globals['_LISTREQUEST']._serialized_start=2317
+  _globals['_LISTREQUEST']._serialized_end=2508
+  _globals['_LISTRESPONSE']._serialized_start=2510
+  _globals['_LISTRESPONSE']._serialized_end=2605
+  _globals['_LISTREADERSREQUEST']._serialized_start=2607
+  _globals['_LISTREADERSREQUEST']._serialized_end=2704
+  _globals['_LISTREADERSRESPONSE']._serialized_start=2706
+  _globals['_LISTREADERSRESPONSE']._serialized_end=2803
+  _globals['_HIDEREQUEST']._serialized_start=2805
+  _globals['_HIDEREQUEST']._serialized_end=2905
+  _globals['_HIDERESPONSE']._serialized_start=2907
+  _globals['_HIDERESPONSE']._serialized_end=2943
+  _globals['_MESSAGESERVICE']._serialized_start=3080
+  _globals['_MESSAGESERVICE']._serialized_end=3653
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from hongyan.chat.v1 import group_event_pb2 as _group_event_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -70,12 +71,14 @@ class Message(_message.Message):
     PIN_FIELD_NUMBER: _builtins.int
     TIMER_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     MENTIONS_FIELD_NUMBER: _builtins.int
     FORWARDED_FIELD_NUMBER: _builtins.int
     EDITED_AT_FIELD_NUMBER: _builtins.int
     REACTIONS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation whose log it is in."""
     seq: _builtins.int
@@ -115,6 +118,10 @@ class Message(_message.Message):
         """What was here is gone."""
 
     @_builtins.property
+    def event(self) -> _group_event_pb2.GroupEvent:
+        """Something happened to the group. By the server, on GroupService's calls."""
+
+    @_builtins.property
     def quote(self) -> Global___Quote:
         """With a text: which earlier message it answers."""
 
@@ -138,6 +145,10 @@ class Message(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When a disappearing message goes; absent when it stays."""
 
+    @_builtins.property
+    def card(self) -> Global___Card:
+        """With a text: the card of a user."""
+
     def __init__(
         self,
         *,
@@ -153,22 +164,46 @@ class Message(_message.Message):
         pin: Global___Pin | None = ...,
         timer: Global___Timer | None = ...,
         removed: Global___Removed | None = ...,
+        event: _group_event_pb2.GroupEvent | None = ...,
         quote: Global___Quote | None = ...,
         mentions: Global___Mentions | None = ...,
         forwarded: Global___Forwarded | None = ...,
         edited_at: _timestamp_pb2.Timestamp | None = ...,
         reactions: _abc.Iterable[Global___Reactions] | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        card: Global___Card | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "removed", b"removed", "text", b"text", "timer", b"timer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "content", b"content", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "event", b"event", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "removed", b"removed", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "reactions", b"reactions", "recall", b"recall", "removed", b"removed", "sender_id", b"sender_id", "seq", b"seq", "text", b"text", "timer", b"timer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "created_at", b"created_at", "edit", b"edit", "edited_at", b"edited_at", "event", b"event", "expires_at", b"expires_at", "forwarded", b"forwarded", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "reactions", b"reactions", "recall", b"recall", "removed", b"removed", "sender_id", b"sender_id", "seq", b"seq", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "recall", "edit", "reaction", "pin", "timer", "removed"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "recall", "edit", "reaction", "pin", "timer", "removed", "event"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Card(_message.Message):
+    """A user whom somebody recommends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Card: _TypeAlias = Card  # noqa: Y015
 
 @_typing.final
 class Recall(_message.Message):
@@ -483,6 +518,7 @@ class SendRequest(_message.Message):
     FORWARD_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     MENTIONS_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation, of which the caller must be a member."""
     client_message_id: _builtins.str
@@ -523,6 +559,12 @@ class SendRequest(_message.Message):
     def mentions(self) -> Global___Mentions:
         """With text: who is mentioned."""
 
+    @_builtins.property
+    def card(self) -> Global___Card:
+        """With text: the card of a user; the text is what clients show that do not
+        know cards.
+        """
+
     def __init__(
         self,
         *,
@@ -537,10 +579,11 @@ class SendRequest(_message.Message):
         forward: Global___Forward | None = ...,
         quote: Global___Quote | None = ...,
         mentions: Global___Mentions | None = ...,
+        card: Global___Card | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "content", b"content", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "client_message_id", b"client_message_id", "content", b"content", "conversation_id", b"conversation_id", "edit", b"edit", "forward", b"forward", "mentions", b"mentions", "pin", b"pin", "quote", b"quote", "reaction", b"reaction", "recall", b"recall", "text", b"text", "timer", b"timer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "recall", "edit", "reaction", "pin", "timer", "forward"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015

@@ -45,6 +45,114 @@ CODE_PURPOSE_RESET_PASSWORD: CodePurpose.ValueType  # 2
 """To set a new password."""
 Global___CodePurpose: _TypeAlias = CodePurpose  # noqa: Y015
 
+class _UserKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UserKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USER_KIND_UNSPECIFIED: _UserKind.ValueType  # 0
+    """Not said: a person."""
+    USER_KIND_PERSON: _UserKind.ValueType  # 1
+    """A person."""
+    USER_KIND_BOT: _UserKind.ValueType  # 2
+    """A program."""
+
+class UserKind(_UserKind, metaclass=_UserKindEnumTypeWrapper):
+    """What a user is."""
+
+USER_KIND_UNSPECIFIED: UserKind.ValueType  # 0
+"""Not said: a person."""
+USER_KIND_PERSON: UserKind.ValueType  # 1
+"""A person."""
+USER_KIND_BOT: UserKind.ValueType  # 2
+"""A program."""
+Global___UserKind: _TypeAlias = UserKind  # noqa: Y015
+
+class _Gender:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GenderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Gender.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GENDER_UNSPECIFIED: _Gender.ValueType  # 0
+    """Not said."""
+    GENDER_FEMALE: _Gender.ValueType  # 1
+    """Female."""
+    GENDER_MALE: _Gender.ValueType  # 2
+    """Male."""
+    GENDER_OTHER: _Gender.ValueType  # 3
+    """Neither of the two."""
+
+class Gender(_Gender, metaclass=_GenderEnumTypeWrapper):
+    """A gender."""
+
+GENDER_UNSPECIFIED: Gender.ValueType  # 0
+"""Not said."""
+GENDER_FEMALE: Gender.ValueType  # 1
+"""Female."""
+GENDER_MALE: Gender.ValueType  # 2
+"""Male."""
+GENDER_OTHER: Gender.ValueType  # 3
+"""Neither of the two."""
+Global___Gender: _TypeAlias = Gender  # noqa: Y015
+
+class _AddPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AddPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AddPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADD_POLICY_UNSPECIFIED: _AddPolicy.ValueType  # 0
+    """Not said: everybody."""
+    ADD_POLICY_EVERYBODY: _AddPolicy.ValueType  # 1
+    """Every user."""
+    ADD_POLICY_KNOWN: _AddPolicy.ValueType  # 2
+    """Who has a code, a card or a group in common, not who only searched."""
+    ADD_POLICY_CODE: _AddPolicy.ValueType  # 3
+    """Who has a code."""
+    ADD_POLICY_NOBODY: _AddPolicy.ValueType  # 4
+    """Nobody."""
+
+class AddPolicy(_AddPolicy, metaclass=_AddPolicyEnumTypeWrapper):
+    """Who may ask a user to be friends."""
+
+ADD_POLICY_UNSPECIFIED: AddPolicy.ValueType  # 0
+"""Not said: everybody."""
+ADD_POLICY_EVERYBODY: AddPolicy.ValueType  # 1
+"""Every user."""
+ADD_POLICY_KNOWN: AddPolicy.ValueType  # 2
+"""Who has a code, a card or a group in common, not who only searched."""
+ADD_POLICY_CODE: AddPolicy.ValueType  # 3
+"""Who has a code."""
+ADD_POLICY_NOBODY: AddPolicy.ValueType  # 4
+"""Nobody."""
+Global___AddPolicy: _TypeAlias = AddPolicy  # noqa: Y015
+
+class _StrangerPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StrangerPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StrangerPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STRANGER_POLICY_UNSPECIFIED: _StrangerPolicy.ValueType  # 0
+    """Not said: they land in the box of requests."""
+    STRANGER_POLICY_BOX: _StrangerPolicy.ValueType  # 1
+    """They land in the box of requests."""
+    STRANGER_POLICY_REFUSE: _StrangerPolicy.ValueType  # 2
+    """They are refused."""
+
+class StrangerPolicy(_StrangerPolicy, metaclass=_StrangerPolicyEnumTypeWrapper):
+    """What becomes of direct messages by who is no friend."""
+
+STRANGER_POLICY_UNSPECIFIED: StrangerPolicy.ValueType  # 0
+"""Not said: they land in the box of requests."""
+STRANGER_POLICY_BOX: StrangerPolicy.ValueType  # 1
+"""They land in the box of requests."""
+STRANGER_POLICY_REFUSE: StrangerPolicy.ValueType  # 2
+"""They are refused."""
+Global___StrangerPolicy: _TypeAlias = StrangerPolicy  # noqa: Y015
+
 class _PresenceVisibility:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -77,23 +185,93 @@ class User(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    GENDER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user's id, opaque, for ever."""
     display_name: _builtins.str
-    """The name that the user chose, 1 to 64 characters."""
+    """The name that the user chose, 1 to 64 characters; empty when the account
+    is deleted.
+    """
+    handle: _builtins.str
+    """The name by which others find the user; empty: none."""
+    avatar_id: _builtins.str
+    """The picture, for GetAvatar; empty: none, clients draw the first letter."""
+    signature: _builtins.str
+    """What the user says of themself."""
+    region: _builtins.str
+    """Where the user is."""
+    gender: Global___Gender.ValueType
+    """Said by the user, if at all."""
+    kind: Global___UserKind.ValueType
+    """Whether it is a person."""
+    deleted: _builtins.bool
+    """Whether the account is deleted."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
+        handle: _builtins.str = ...,
+        avatar_id: _builtins.str = ...,
+        signature: _builtins.str = ...,
+        region: _builtins.str = ...,
+        gender: Global___Gender.ValueType = ...,
+        kind: Global___UserKind.ValueType = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "deleted", b"deleted", "display_name", b"display_name", "gender", b"gender", "handle", b"handle", "kind", b"kind", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___User: _TypeAlias = User  # noqa: Y015
+
+@_typing.final
+class Privacy(_message.Message):
+    """Who may find a user, ask the user, and see what of the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HIDE_FROM_HANDLE_SEARCH_FIELD_NUMBER: _builtins.int
+    HIDE_FROM_EMAIL_SEARCH_FIELD_NUMBER: _builtins.int
+    ADD_POLICY_FIELD_NUMBER: _builtins.int
+    STRANGER_POLICY_FIELD_NUMBER: _builtins.int
+    HIDE_READ_RECEIPTS_FIELD_NUMBER: _builtins.int
+    hide_from_handle_search: _builtins.bool
+    """Whether the handle finds the user not."""
+    hide_from_email_search: _builtins.bool
+    """Whether the address finds the user not."""
+    add_policy: Global___AddPolicy.ValueType
+    """Who may ask to be friends."""
+    stranger_policy: Global___StrangerPolicy.ValueType
+    """What becomes of direct messages by who is no friend."""
+    hide_read_receipts: _builtins.bool
+    """Whether others do not see what the user has read; the user does not see
+    what others have read then.
+    """
+    def __init__(
+        self,
+        *,
+        hide_from_handle_search: _builtins.bool = ...,
+        hide_from_email_search: _builtins.bool = ...,
+        add_policy: Global___AddPolicy.ValueType = ...,
+        stranger_policy: Global___StrangerPolicy.ValueType = ...,
+        hide_read_receipts: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_from_email_search", b"hide_from_email_search", "hide_from_handle_search", b"hide_from_handle_search", "hide_read_receipts", b"hide_read_receipts", "stranger_policy", b"stranger_policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
 
 @_typing.final
 class Me(_message.Message):
@@ -106,6 +284,13 @@ class Me(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PRESENCE_VISIBILITY_FIELD_NUMBER: _builtins.int
+    HANDLE_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    GENDER_FIELD_NUMBER: _builtins.int
+    PRIVACY_FIELD_NUMBER: _builtins.int
+    HANDLE_CHANGEABLE_AT_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user's id, opaque, for ever."""
     display_name: _builtins.str
@@ -114,9 +299,30 @@ class Me(_message.Message):
     """The address that logs in, lower case."""
     presence_visibility: Global___PresenceVisibility.ValueType
     """Who sees whether the user is online, and when the user was last seen."""
+    handle: _builtins.str
+    """The name by which others find the user: 6 to 20 letters, digits, '-' or
+    '_', a letter first; unique whatever the case. It can be changed once a
+    year. Empty: none yet.
+    """
+    avatar_id: _builtins.str
+    """The picture, for GetAvatar. Set by SetAvatar."""
+    signature: _builtins.str
+    """What the user says of themself, at most 120 characters."""
+    region: _builtins.str
+    """Where the user is, at most 64 characters."""
+    gender: Global___Gender.ValueType
+    """A gender, if the user wants to say one."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was made."""
+
+    @_builtins.property
+    def privacy(self) -> Global___Privacy:
+        """Who may do and see what."""
+
+    @_builtins.property
+    def handle_changeable_at(self) -> _timestamp_pb2.Timestamp:
+        """From when on the handle can be changed; absent: now."""
 
     def __init__(
         self,
@@ -126,10 +332,17 @@ class Me(_message.Message):
         email: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         presence_visibility: Global___PresenceVisibility.ValueType = ...,
+        handle: _builtins.str = ...,
+        avatar_id: _builtins.str = ...,
+        signature: _builtins.str = ...,
+        region: _builtins.str = ...,
+        gender: Global___Gender.ValueType = ...,
+        privacy: Global___Privacy | None = ...,
+        handle_changeable_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "handle_changeable_at", b"handle_changeable_at", "privacy", b"privacy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "display_name", b"display_name", "email", b"email", "presence_visibility", b"presence_visibility", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "created_at", b"created_at", "display_name", b"display_name", "email", b"email", "gender", b"gender", "handle", b"handle", "handle_changeable_at", b"handle_changeable_at", "presence_visibility", b"presence_visibility", "privacy", b"privacy", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -647,8 +860,9 @@ class UpdateMeRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which fields to change: "display_name", "presence_visibility". Without it
-        the fields that have a value are meant.
+        """Which fields to change: "display_name", "presence_visibility", "handle",
+        "signature", "region", "gender", "privacy" or one field of it, such as
+        "privacy.add_policy". Without it the fields that have a value are meant.
         """
 
     def __init__(
@@ -734,3 +948,289 @@ class GetUserResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetUserResponse: _TypeAlias = GetUserResponse  # noqa: Y015
+
+@_typing.final
+class GetUsersRequest(_message.Message):
+    """Asks for others' profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose: 1 to 200."""
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsersRequest: _TypeAlias = GetUsersRequest  # noqa: Y015
+
+@_typing.final
+class GetUsersResponse(_message.Message):
+    """Others' profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def users(self) -> _containers.RepeatedCompositeFieldContainer[Global___User]:
+        """Those of the users that exist, in no order."""
+
+    def __init__(
+        self,
+        *,
+        users: _abc.Iterable[Global___User] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUsersResponse: _TypeAlias = GetUsersResponse  # noqa: Y015
+
+@_typing.final
+class SearchUserRequest(_message.Message):
+    """Asks for a user by what identifies them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """The whole handle or the whole address, in any case."""
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchUserRequest: _TypeAlias = SearchUserRequest  # noqa: Y015
+
+@_typing.final
+class SearchUserResponse(_message.Message):
+    """Whom it found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user(self) -> Global___User:
+        """The user; absent: nobody who is to be found that way."""
+
+    def __init__(
+        self,
+        *,
+        user: Global___User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchUserResponse: _TypeAlias = SearchUserResponse  # noqa: Y015
+
+@_typing.final
+class SetAvatarRequest(_message.Message):
+    """Asks to set the picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    SQUARE_FIELD_NUMBER: _builtins.int
+    image: _builtins.bytes
+    """A JPEG, PNG, WebP or GIF of at most 4 MiB and 40 million pixels."""
+    @_builtins.property
+    def square(self) -> Global___Square:
+        """Which part of it, in pixels of the upright picture; absent: the largest
+        square in the middle.
+        """
+
+    def __init__(
+        self,
+        *,
+        image: _builtins.bytes = ...,
+        square: Global___Square | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["square", b"square"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "square", b"square"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarRequest: _TypeAlias = SetAvatarRequest  # noqa: Y015
+
+@_typing.final
+class Square(_message.Message):
+    """A square of a picture, in pixels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    left: _builtins.int
+    """The distance from the left."""
+    top: _builtins.int
+    """The distance from the top."""
+    side: _builtins.int
+    """Its side."""
+    def __init__(
+        self,
+        *,
+        left: _builtins.int = ...,
+        top: _builtins.int = ...,
+        side: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "side", b"side", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Square: _TypeAlias = Square  # noqa: Y015
+
+@_typing.final
+class SetAvatarResponse(_message.Message):
+    """The picture is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def me(self) -> Global___Me:
+        """The profile as it is now."""
+
+    def __init__(
+        self,
+        *,
+        me: Global___Me | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarResponse: _TypeAlias = SetAvatarResponse  # noqa: Y015
+
+@_typing.final
+class DeleteAvatarRequest(_message.Message):
+    """Asks to take the picture away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAvatarRequest: _TypeAlias = DeleteAvatarRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAvatarResponse(_message.Message):
+    """There is no picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def me(self) -> Global___Me:
+        """The profile as it is now."""
+
+    def __init__(
+        self,
+        *,
+        me: Global___Me | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAvatarResponse: _TypeAlias = DeleteAvatarResponse  # noqa: Y015
+
+@_typing.final
+class GetAvatarRequest(_message.Message):
+    """Asks for a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    avatar_id: _builtins.str
+    """The picture's id, of a profile."""
+    size: _builtins.int
+    """The side in pixels, of which the server has some: the least that is not
+    smaller is taken, or the greatest. 0: 96.
+    """
+    def __init__(
+        self,
+        *,
+        avatar_id: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAvatarRequest: _TypeAlias = GetAvatarRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAccountRequest(_message.Message):
+    """Asks to delete the caller's account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    password: _builtins.str
+    """The account's password."""
+    def __init__(
+        self,
+        *,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAccountRequest: _TypeAlias = DeleteAccountRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAccountResponse(_message.Message):
+    """The account is deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAccountResponse: _TypeAlias = DeleteAccountResponse  # noqa: Y015

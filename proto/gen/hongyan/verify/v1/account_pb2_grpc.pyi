@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from hongyan.verify.v1 import account_pb2 as _account_pb2
 import abc as _abc_1
@@ -71,6 +72,27 @@ class AccountServiceStub:
     """Changes the fields of the caller's profile that update_mask names."""
     GetUser: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetUserRequest, _account_pb2.GetUserResponse]
     """Returns what anyone who knows a user's id may see of that user."""
+    GetUsers: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetUsersRequest, _account_pb2.GetUsersResponse]
+    """Returns what anyone may see of some users; ids without a user are left out."""
+    SearchUser: _grpc.UnaryUnaryMultiCallable[_account_pb2.SearchUserRequest, _account_pb2.SearchUserResponse]
+    """Finds a user by the exact handle or address. The answer is the same, in
+    text and in time, for one that is not there and one that is not to be
+    found that way.
+    """
+    SetAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.SetAvatarRequest, _account_pb2.SetAvatarResponse]
+    """Sets the caller's picture: cut square from the middle or as the request
+    says, made anew without what the file says besides, in the sizes that
+    GetAvatar knows.
+    """
+    DeleteAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.DeleteAvatarRequest, _account_pb2.DeleteAvatarResponse]
+    """Takes the caller's picture away."""
+    GetAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAvatarRequest, _httpbody_pb2.HttpBody]
+    """Returns a picture, a WebP. What an id names never changes."""
+    DeleteAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.DeleteAccountRequest, _account_pb2.DeleteAccountResponse]
+    """Deletes the caller's account: ends every session, frees the address and
+    the handle, forgets the profile, contacts and settings, and leaves every
+    group. What was said stays in the others' logs, without a name.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -115,6 +137,27 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Changes the fields of the caller's profile that update_mask names."""
     GetUser: _aio.UnaryUnaryMultiCallable[_account_pb2.GetUserRequest, _account_pb2.GetUserResponse]  # type: ignore[assignment]
     """Returns what anyone who knows a user's id may see of that user."""
+    GetUsers: _aio.UnaryUnaryMultiCallable[_account_pb2.GetUsersRequest, _account_pb2.GetUsersResponse]  # type: ignore[assignment]
+    """Returns what anyone may see of some users; ids without a user are left out."""
+    SearchUser: _aio.UnaryUnaryMultiCallable[_account_pb2.SearchUserRequest, _account_pb2.SearchUserResponse]  # type: ignore[assignment]
+    """Finds a user by the exact handle or address. The answer is the same, in
+    text and in time, for one that is not there and one that is not to be
+    found that way.
+    """
+    SetAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.SetAvatarRequest, _account_pb2.SetAvatarResponse]  # type: ignore[assignment]
+    """Sets the caller's picture: cut square from the middle or as the request
+    says, made anew without what the file says besides, in the sizes that
+    GetAvatar knows.
+    """
+    DeleteAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.DeleteAvatarRequest, _account_pb2.DeleteAvatarResponse]  # type: ignore[assignment]
+    """Takes the caller's picture away."""
+    GetAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAvatarRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns a picture, a WebP. What an id names never changes."""
+    DeleteAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.DeleteAccountRequest, _account_pb2.DeleteAccountResponse]  # type: ignore[assignment]
+    """Deletes the caller's account: ends every session, frees the address and
+    the handle, forgets the profile, contacts and settings, and leaves every
+    group. What was said stays in the others' logs, without a name.
+    """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accounts: e-mail codes, passwords, log-in sessions and profiles."""
@@ -216,5 +259,62 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.GetUserResponse, _abc.Awaitable[_account_pb2.GetUserResponse]]:
         """Returns what anyone who knows a user's id may see of that user."""
+
+    @_abc_1.abstractmethod
+    def GetUsers(
+        self,
+        request: _account_pb2.GetUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.GetUsersResponse, _abc.Awaitable[_account_pb2.GetUsersResponse]]:
+        """Returns what anyone may see of some users; ids without a user are left out."""
+
+    @_abc_1.abstractmethod
+    def SearchUser(
+        self,
+        request: _account_pb2.SearchUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.SearchUserResponse, _abc.Awaitable[_account_pb2.SearchUserResponse]]:
+        """Finds a user by the exact handle or address. The answer is the same, in
+        text and in time, for one that is not there and one that is not to be
+        found that way.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAvatar(
+        self,
+        request: _account_pb2.SetAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.SetAvatarResponse, _abc.Awaitable[_account_pb2.SetAvatarResponse]]:
+        """Sets the caller's picture: cut square from the middle or as the request
+        says, made anew without what the file says besides, in the sizes that
+        GetAvatar knows.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteAvatar(
+        self,
+        request: _account_pb2.DeleteAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.DeleteAvatarResponse, _abc.Awaitable[_account_pb2.DeleteAvatarResponse]]:
+        """Takes the caller's picture away."""
+
+    @_abc_1.abstractmethod
+    def GetAvatar(
+        self,
+        request: _account_pb2.GetAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns a picture, a WebP. What an id names never changes."""
+
+    @_abc_1.abstractmethod
+    def DeleteAccount(
+        self,
+        request: _account_pb2.DeleteAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.DeleteAccountResponse, _abc.Awaitable[_account_pb2.DeleteAccountResponse]]:
+        """Deletes the caller's account: ends every session, frees the address and
+        the handle, forgets the profile, contacts and settings, and leaves every
+        group. What was said stays in the others' logs, without a name.
+        """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

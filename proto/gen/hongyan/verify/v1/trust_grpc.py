@@ -11,6 +11,7 @@ if typing.TYPE_CHECKING:
 
 import buf.validate.validate_pb2
 import hongyan.options.v1.access_pb2
+import hongyan.verify.v1.account_pb2
 import hongyan.verify.v1.trust_pb2
 
 
@@ -26,6 +27,10 @@ class TrustServiceBase(abc.ABC):
 
     @abc.abstractmethod
     async def FindHiddenPresence(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest, hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def FindPolicies(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.FindPoliciesRequest, hongyan.verify.v1.trust_pb2.FindPoliciesResponse]') -> None:
         pass
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
@@ -47,6 +52,12 @@ class TrustServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest,
                 hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse,
+            ),
+            '/hongyan.verify.v1.TrustService/FindPolicies': grpclib.const.Handler(
+                self.FindPolicies,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.trust_pb2.FindPoliciesRequest,
+                hongyan.verify.v1.trust_pb2.FindPoliciesResponse,
             ),
         }
 
@@ -71,4 +82,10 @@ class TrustServiceStub:
             '/hongyan.verify.v1.TrustService/FindHiddenPresence',
             hongyan.verify.v1.trust_pb2.FindHiddenPresenceRequest,
             hongyan.verify.v1.trust_pb2.FindHiddenPresenceResponse,
+        )
+        self.FindPolicies = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.TrustService/FindPolicies',
+            hongyan.verify.v1.trust_pb2.FindPoliciesRequest,
+            hongyan.verify.v1.trust_pb2.FindPoliciesResponse,
         )

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from hongyan.verify.v1 import account_pb2 as _account_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -169,3 +170,89 @@ class FindHiddenPresenceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindHiddenPresenceResponse: _TypeAlias = FindHiddenPresenceResponse  # noqa: Y015
+
+@_typing.final
+class FindPoliciesRequest(_message.Message):
+    """Asks how others may come near to users."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 1,000 user ids."""
+
+    def __init__(
+        self,
+        *,
+        user_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPoliciesRequest: _TypeAlias = FindPoliciesRequest  # noqa: Y015
+
+@_typing.final
+class FindPoliciesResponse(_message.Message):
+    """How others may come near to users."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Policy]:
+        """Of those of the asked ids that have an account which is not deleted."""
+
+    def __init__(
+        self,
+        *,
+        policies: _abc.Iterable[Global___Policy] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policies", b"policies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPoliciesResponse: _TypeAlias = FindPoliciesResponse  # noqa: Y015
+
+@_typing.final
+class Policy(_message.Message):
+    """How others may come near to a user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ADD_POLICY_FIELD_NUMBER: _builtins.int
+    STRANGER_POLICY_FIELD_NUMBER: _builtins.int
+    HIDE_READ_RECEIPTS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    add_policy: _account_pb2.AddPolicy.ValueType
+    """Who may ask to be friends; always said."""
+    stranger_policy: _account_pb2.StrangerPolicy.ValueType
+    """What becomes of direct messages by who is no friend; always said."""
+    hide_read_receipts: _builtins.bool
+    """Whether the user's read cursor is for nobody."""
+    kind: _account_pb2.UserKind.ValueType
+    """Whether it is a person."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        add_policy: _account_pb2.AddPolicy.ValueType = ...,
+        stranger_policy: _account_pb2.StrangerPolicy.ValueType = ...,
+        hide_read_receipts: _builtins.bool = ...,
+        kind: _account_pb2.UserKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_read_receipts", b"hide_read_receipts", "kind", b"kind", "stranger_policy", b"stranger_policy", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015

@@ -50,6 +50,11 @@ class TrustServiceStub:
                 request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.SerializeToString,
                 response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.FromString,
                 _registered_method=True)
+        self.FindPolicies = channel.unary_unary(
+                '/hongyan.verify.v1.TrustService/FindPolicies',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.FromString,
+                _registered_method=True)
 
 
 class TrustServiceServicer:
@@ -79,6 +84,13 @@ class TrustServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindPolicies(self, request, context):
+        """Says how others may come near to some users.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrustServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +108,11 @@ def add_TrustServiceServicer_to_server(servicer, server):
                     servicer.FindHiddenPresence,
                     request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.FromString,
                     response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.SerializeToString,
+            ),
+            'FindPolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindPolicies,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +197,33 @@ class TrustService:
             '/hongyan.verify.v1.TrustService/FindHiddenPresence',
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceRequest.SerializeToString,
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindHiddenPresenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindPolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.TrustService/FindPolicies',
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

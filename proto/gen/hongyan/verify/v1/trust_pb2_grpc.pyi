@@ -42,6 +42,8 @@ class TrustServiceStub:
     """Says which of some users have an account."""
     FindHiddenPresence: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindHiddenPresenceRequest, _trust_pb2.FindHiddenPresenceResponse]
     """Says which of some users show their presence to nobody."""
+    FindPolicies: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindPoliciesRequest, _trust_pb2.FindPoliciesResponse]
+    """Says how others may come near to some users."""
 
 @_typing.type_check_only
 class TrustServiceAsyncStub(TrustServiceStub):
@@ -57,6 +59,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     """Says which of some users have an account."""
     FindHiddenPresence: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindHiddenPresenceRequest, _trust_pb2.FindHiddenPresenceResponse]  # type: ignore[assignment]
     """Says which of some users show their presence to nobody."""
+    FindPolicies: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindPoliciesRequest, _trust_pb2.FindPoliciesResponse]  # type: ignore[assignment]
+    """Says how others may come near to some users."""
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the other services must know of accounts. Not routed by the gateway."""
@@ -87,5 +91,13 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trust_pb2.FindHiddenPresenceResponse, _abc.Awaitable[_trust_pb2.FindHiddenPresenceResponse]]:
         """Says which of some users show their presence to nobody."""
+
+    @_abc_1.abstractmethod
+    def FindPolicies(
+        self,
+        request: _trust_pb2.FindPoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.FindPoliciesResponse, _abc.Awaitable[_trust_pb2.FindPoliciesResponse]]:
+        """Says how others may come near to some users."""
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
