@@ -9,7 +9,8 @@ import uuid_utils
 
 from services.chat import bodies
 from services.chat.committer import Audience, Heads, Key, Locked, News, Row, Sent
-from services.chat.model import EDIT, REMOVED, TEXTS, Message
+from services.chat.group_store import GroupStore
+from services.chat.model import EDIT, REMOVED, TEXTS, GroupRules, Guard, Message
 from services.chat.notify import push_row
 from services.chat.outbox_store import add
 from services.chat.search_store import unindex
@@ -27,9 +28,15 @@ from services.chat.tables import (
 from services.common.connections import Connection
 
 # The statements of every commit, built once: building them costs as much as running them.
-_AUDIENCES = sa.select(member.c.conversation_id, member.c.user_id, member.c.notify).where(
-    member.c.conversation_id.in_(sa.bindparam("ids", expanding=True))
-)
+_AUDIENCES = sa.select(
+    member.c.conversation_id,
+    member.c.user_id,
+    member.c.notify,
+    member.c.role,
+    member.c.silenced_until,
+    member.c.barred,
+    member.c.request,
+).where(member.c.conversation_id.in_(sa.bindparam("ids", expanding=True)), member.c.leave_seq == 0)
 _INSERT = sa.insert(message)
 _EXPIRES = sa.insert(expiry)
 _IN_LOG = sa.select(*MESSAGE).where(message.c.conversation_id == sa.bindparam("conversation_id"))
@@ -67,7 +74,21 @@ def _move_heads(count: int, *, shown: bool) -> sa.TextClause:
     return sa.text(f"UPDATE conversation SET {sets} WHERE id IN ({ids})")  # noqa: S608
 
 
-class AppendStore:
+def _audience(members: Sequence[Any], rules: GroupRules | None) -> Audience:
+    """Reads rows of _AUDIENCES of one conversation."""
+    users = tuple(it.user_id for it in members)
+    notified = frozenset(it.user_id for it in members if it.notify)
+    if rules:
+        roles = {it.user_id: it.role for it in members}
+        silenced = {it.user_id: it.silenced_until for it in members if it.silenced_until}
+        return Audience(users, notified, Guard(rules, roles, silenced))
+    barred = {it.user_id: it.barred for it in members if it.barred}
+    asked = frozenset(it.user_id for it in members if it.request)
+    guard = Guard(barred=barred, asked=asked) if barred or asked else None
+    return Audience(users, notified, guard)
+
+
+class AppendStore(GroupStore):
     """What the committer and its changes ask of an open transaction."""
 
     _connection: Connection
@@ -81,13 +102,25 @@ class AppendStore:
     async def audiences(self, ids: Sequence[str]) -> dict[str, Audience]:
         """Returns the users of each conversation, and whom of them to notify."""
         rows = await self._connection.execute(_AUDIENCES, {"ids": ids})
-        found: dict[str, dict[str, bool]] = {}
-        for conversation_id, user_id, notify in rows:
-            found.setdefault(conversation_id, {})[user_id] = bool(notify)
-        return {
-            id: Audience(tuple(users), frozenset(user for user, notify in users.items() if notify))
-            for id, users in found.items()
-        }
+        found: dict[str, list[Any]] = {}
+        for row in rows:
+            found.setdefault(row.conversation_id, []).append(row)
+        groups = [id for id, members in found.items() if any(it.role for it in members)]
+        rules = await self.rules(groups) if groups else {}
+        return {id: _audience(members, rules.get(id)) for id, members in found.items()}
+
+    async def take_up(self, conversation_id: str, user_id: str) -> None:
+        """Takes a direct conversation out of a member's box of requests."""
+        await self._connection.execute(
+            sa.update(member)
+            .where(member.c.user_id == user_id, member.c.conversation_id == conversation_id)
+            .values(request=0)
+        )
+        await self._connection.execute(
+            sa.update(conversation)
+            .where(conversation.c.id == conversation_id)
+            .values(member_version=conversation.c.member_version + 1)
+        )
 
     async def find_sent(self, keys: Collection[Key]) -> dict[Key, Sent]:
         """Returns what was stored before under the ids of a send."""
@@ -181,6 +214,7 @@ class AppendStore:
                 member.c.user_id == user_id,
                 message.c.seq == seq,
                 message.c.seq > member.c.cleared_seq,
+                sa.or_(member.c.leave_seq == 0, message.c.seq <= member.c.leave_seq),
                 ~sa.exists().where(
                     hidden.c.user_id == user_id,
                     hidden.c.conversation_id == conversation_id,

@@ -6,7 +6,7 @@ the content is set, so that it is merged into the message that goes out without 
 
 from collections.abc import Sequence
 
-from hongyan.chat.v1 import message_pb2
+from hongyan.chat.v1 import group_event_pb2, message_pb2
 
 from services.chat.model import RICH, TEXT
 
@@ -32,6 +32,11 @@ def author_of(kind: int, body: bytes, sender_id: str) -> str:
     return sender_id
 
 
+def card_of(kind: int, body: bytes) -> str:
+    """Returns the user whose card comes with a text; empty: none does."""
+    return message_pb2.Message.FromString(body).card.user_id if kind == RICH else ""
+
+
 def rich(
     text: str,
     *,
@@ -39,6 +44,7 @@ def rich(
     mentioned: Sequence[str] = (),
     everybody: bool = False,
     forwarded_from: str = "",
+    card_user_id: str = "",
 ) -> bytes:
     """Returns the body of a text with more than text; `quote` is (seq, sender_id)."""
     content = message_pb2.Message(text=text)
@@ -49,6 +55,8 @@ def rich(
         content.mentions.everybody = everybody
     if forwarded_from:
         content.forwarded.sender_id = forwarded_from
+    if card_user_id:
+        content.card.user_id = card_user_id
     return content.SerializeToString()
 
 
@@ -92,6 +100,11 @@ def reaction(seq: int, emoji: str, removed: bool) -> bytes:
 def pin(seq: int, removed: bool) -> bytes:
     """Returns the body of a pin."""
     return message_pb2.Message(pin=message_pb2.Pin(seq=seq, removed=removed)).SerializeToString()
+
+
+def event(what: group_event_pb2.GroupEvent) -> bytes:
+    """Returns the body of what happened to a group."""
+    return message_pb2.Message(event=what).SerializeToString()
 
 
 def timer(seconds: int) -> bytes:

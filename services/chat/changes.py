@@ -4,9 +4,9 @@ Each is an entry of the log with a seq of its own, and what it does to the messa
 names is done in the same transaction, so that who reads that message anew needs no other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.chat import bodies
 from services.chat.model import (
@@ -18,8 +18,10 @@ from services.chat.model import (
     RICH,
     TEXTS,
     TIMER,
+    Guard,
     Message,
 )
+from services.chat.permissions import Act, may
 from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
 
 EMOJIS = 20
@@ -37,6 +39,7 @@ class Rich:
     quote_seq: int
     mentioned: tuple[str, ...]
     everybody: bool
+    card_user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,13 @@ class SetTimer:
     seconds: int
 
 
-Detail = Rich | Forward | Recall | Edit | React | Pin | SetTimer
+class GroupAct:
+    """What changes a group; see group_changes."""
+
+    __slots__ = ()
+
+
+Detail = Rich | Forward | Recall | Edit | React | Pin | SetTimer | GroupAct
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +107,21 @@ class Made:
     kind: int
     body: bytes
     expires_at: int = 0
+    told: tuple[str, ...] = ()
+    """Who is told of it, when these are others than the members before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who sends an entry, where it will stand, who is there, and when."""
+    """Who sends an entry, where it will stand, who is there and may do what, and when."""
 
     conversation_id: str
     user_id: str
     seq: int
     members: Collection[str]
     now: int
+    guard: Guard | None = None
+    member_version: int = 0
 
 
 class ChangeStore(Protocol):
@@ -138,12 +151,19 @@ class ChangeStore(Protocol):
     async def set_timer(self, conversation_id: str, seconds: int) -> None: ...
 
 
-class Changes:
-    """Applies entries; `recall_seconds` and `edit_seconds` say how old a message may be."""
+Perform = Callable[[Any, Author, Any], Awaitable[Made]]
 
-    def __init__(self, recall_seconds: int, edit_seconds: int) -> None:
+
+class Changes:
+    """Applies entries; `recall_seconds` and `edit_seconds` say how old a message may be.
+
+    `act` does what changes a group.
+    """
+
+    def __init__(self, recall_seconds: int, edit_seconds: int, act: Perform) -> None:
         self._recall_seconds = recall_seconds
         self._edit_seconds = edit_seconds
+        self._act = act
 
     async def make(self, store: ChangeStore, author: Author, detail: Detail) -> Made:
         """Does what an entry does to others, and returns the entry; raises AppError."""
@@ -165,6 +185,8 @@ class Changes:
                     raise _wrong("timer.seconds", "must be 0, or 5 and more")
                 await store.set_timer(author.conversation_id, seconds)
                 return Made(TIMER, bodies.timer(seconds))
+            case GroupAct():
+                return await self._act(store, author, detail)
 
     async def _rich(self, store: ChangeStore, author: Author, rich: Rich) -> Made:
         quote = None
@@ -172,7 +194,13 @@ class Changes:
             quoted = await self._text(store, author, rich.quote_seq)
             quote = (quoted.seq, quoted.sender_id)
         mentioned = await self._mention(store, author, author.seq, rich.mentioned, rich.everybody)
-        body = bodies.rich(rich.text, quote=quote, mentioned=mentioned, everybody=rich.everybody)
+        body = bodies.rich(
+            rich.text,
+            quote=quote,
+            mentioned=mentioned,
+            everybody=rich.everybody,
+            card_user_id=rich.card_user_id,
+        )
         return Made(RICH, body)
 
     async def _forward(self, store: ChangeStore, author: Author, forward: Forward) -> Made:
@@ -181,10 +209,11 @@ class Changes:
             raise _no_message()
         text = bodies.text_of(source.kind, source.body)
         first = bodies.author_of(source.kind, source.body, source.sender_id)
-        return Made(RICH, bodies.rich(text, forwarded_from=first))
+        card = bodies.card_of(source.kind, source.body)
+        return Made(RICH, bodies.rich(text, forwarded_from=first, card_user_id=card))
 
     async def _recall(self, store: ChangeStore, author: Author, recall: Recall) -> Made:
-        target = await self._own(store, author, recall.seq, self._recall_seconds)
+        target = await self._recallable(store, author, recall.seq)
         id = author.conversation_id
         await store.replace(id, target.seq, REMOVED, bodies.RECALLED, (0, 0))
         await self._overtake(store, id, target)
@@ -268,6 +297,17 @@ class Changes:
         if found.kind == REMOVED or 0 < found.expires_at <= author.now:
             raise Precondition("MESSAGE_REMOVED", "the message is gone")
         return found
+
+    async def _recallable(self, store: ChangeStore, author: Author, seq: int) -> Message:
+        guard = author.guard
+        if guard and guard.rules:
+            target = await self._text(store, author, seq)
+            role, other = guard.roles[author.user_id], guard.roles.get(target.sender_id, 0)
+            if target.sender_id != author.user_id and may(
+                Act.RECALL_OTHERS, role, guard.rules, other
+            ):
+                return target
+        return await self._own(store, author, seq, self._recall_seconds)
 
     async def _own(self, store: ChangeStore, author: Author, seq: int, seconds: int) -> Message:
         target = await self._text(store, author, seq)

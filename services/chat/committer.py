@@ -13,14 +13,18 @@ import prometheus_client as metrics
 import structlog
 from opentelemetry import propagate, trace
 
-from services.chat.changes import Author, Changes, ChangeStore, Detail, Made, SetTimer
-from services.chat.model import SHOWN, TEXT, TEXTS, Message
+from services.chat.changes import Author, Changes, ChangeStore, Detail, GroupAct, Made, SetTimer
+from services.chat.group_changes import Admit
+from services.chat.guard import refuse
+from services.chat.model import SHOWN, TEXT, TEXTS, Guard, Message
 from services.chat.rules import not_a_member
 from services.common.database import Duplicate, LostRace
 from services.common.errors import AlreadyExists, AppError, Exhausted, Unavailable
 
 ATTEMPTS = 4
 CACHED_MEMBERS = 100_000
+# So long somebody waits who sends over a unary call.
+APPEND_SECONDS = 10.0
 
 STORED = metrics.Counter("hongyan_chat_messages_stored", "Messages committed.")
 RETRIES = metrics.Counter(
@@ -87,6 +91,8 @@ class Audience:
 
     users: tuple[str, ...]
     notified: frozenset[str] = frozenset()
+    guard: Guard | None = None
+    """What they may not do; None when everybody may do everything."""
 
 
 NOBODY = Audience(())
@@ -126,6 +132,7 @@ class Log(ChangeStore, Protocol):
     async def audiences(self, ids: Sequence[str]) -> dict[str, Audience]: ...
     async def find_sent(self, keys: Collection[Key]) -> dict[Key, Sent]: ...
     async def append(self, rows: Sequence[Row], heads: Mapping[str, Heads], now: int) -> None: ...
+    async def take_up(self, conversation_id: str, user_id: str) -> None: ...
     async def notify(self, news: Sequence[News], now: int) -> None: ...
 
 
@@ -200,6 +207,19 @@ class Committer:
         self._idle.clear()
         self._wake.set()
 
+    async def append(self, send: Send) -> Message:
+        """Commits one send and returns its message; raises what refused it."""
+        outcome: asyncio.Future[Message | AppError] = asyncio.get_running_loop().create_future()
+        self.submit(send, outcome)
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                message = await outcome
+        except TimeoutError:
+            raise Unavailable("CHAT_BUSY", "not stored in time", retry_seconds=1) from None
+        if isinstance(message, AppError):
+            raise message
+        return message
+
     async def idle(self) -> None:
         """Waits until every send that was submitted has its outcome."""
         await self._idle.wait()
@@ -209,8 +229,7 @@ class Committer:
         while True:
             await self._wake.wait()
             while self._waiting:
-                take = min(self._size, len(self._waiting))
-                batch = [self._waiting.popleft() for _ in range(take)]
+                batch = self._take()
                 for send, _ in batch:
                     self._crowd[send.conversation_id] -= 1
                 if not self._waiting:
@@ -219,6 +238,18 @@ class Committer:
                 await self._process(batch)
             self._wake.clear()
             self._idle.set()
+
+    def _take(self) -> list[tuple[Send, Any]]:
+        """Takes the next batch. What changes a group is one of its own, since what comes behind
+        it is for other members, or by them."""
+        batch = [self._waiting.popleft()]
+        if isinstance(batch[0][0].detail, GroupAct):
+            return batch
+        while self._waiting and len(batch) < self._size:
+            if isinstance(self._waiting[0][0].detail, GroupAct):
+                break
+            batch.append(self._waiting.popleft())
+        return batch
 
     async def _process(self, batch: list[tuple[Send, Any]]) -> None:
         try:
@@ -282,21 +313,34 @@ class Committer:
         self, store: Log, group: "_Group", sent: dict[Key, Sent], send: Send, origin: Any
     ) -> Entry:
         """Finds one send its place in the group, or says why it has none."""
-        users = group.audiences.get(send.conversation_id, NOBODY).users
-        if send.sender_id not in users:
+        audience = group.audiences.get(send.conversation_id, NOBODY)
+        users, guard = audience.users, audience.guard
+        if send.sender_id not in users and not _enters(send):
             REFUSED.labels("NOT_A_MEMBER").inc()
             return Entry(send, origin, not_a_member())
         key, content_hash = _key(send), _content_hash(send)
         if before := sent.get(key):
             outcome = _again(before, content_hash)
             return Entry(send, origin, outcome, users if isinstance(outcome, Message) else ())
+        if guard and (refusal := refuse(guard, send.sender_id, send.detail, group.now)):
+            REFUSED.labels(refusal.reason).inc()
+            return Entry(send, origin, refusal)
         seq = group.last_seq[send.conversation_id] + 1
         if send.detail is None:
             made = Made(TEXT, send.body)
         else:
-            author = Author(send.conversation_id, send.sender_id, seq, users, group.now)
+            author = Author(
+                send.conversation_id,
+                send.sender_id,
+                seq,
+                users,
+                group.now,
+                guard,
+                group.member_versions[send.conversation_id],
+            )
             try:
                 made = await self._changes.make(store, author, send.detail)
+                users = made.told or users
             except AppError as error:  # of the rules: the database's own come at the end
                 REFUSED.labels(error.reason).inc()
                 return Entry(send, origin, error)
@@ -312,6 +356,9 @@ class Committer:
             group.now,
             expires_at=made.expires_at or group.expires_at(send.conversation_id, made.kind),
         )
+        if guard and send.sender_id in guard.asked:
+            # Who writes has taken it out of the box of requests.
+            await store.take_up(send.conversation_id, send.sender_id)
         sent[key] = Sent(message, content_hash)
         group.add(Row(message, content_hash))
         return Entry(send, origin, message, users)
@@ -372,6 +419,7 @@ class _Group:
         self.rows: list[Row] = []
         self.news: dict[str, list[Message]] = {}
         self.last_seq = {id: row.last_seq for id, row in locked.items()}
+        self.member_versions = {id: row.member_version for id, row in locked.items()}
         self.timers = {id: row.disappear_seconds for id, row in locked.items()}
         self._shown_seq = {id: row.shown_seq for id, row in locked.items()}
         self._moved: dict[str, bool] = {}
@@ -406,6 +454,11 @@ class _Group:
     def told(self) -> list[News]:
         """Returns what those are to be told who have a push registration."""
         return [News(id, them[0].seq, them[-1].seq) for id, them in self.news.items()]
+
+
+def _enters(send: Send) -> bool:
+    """Whether a send is of somebody who comes into the group with it."""
+    return isinstance(send.detail, Admit) and send.detail.by_invite
 
 
 def _key(send: Send) -> Key:

@@ -65,7 +65,7 @@ class CursorStore(Protocol):
         """Returns the cursors of each member there is, locked."""
 
     async def move(self, targets: Mapping[Key, Cursor], now: int) -> None: ...
-    async def member_ids(self, ids: list[str]) -> dict[str, tuple[str, ...]]: ...
+    async def watchers(self, ids: list[str]) -> dict[str, tuple[str, ...]]: ...
 
 
 Begin = Callable[[], AbstractAsyncContextManager[CursorStore]]
@@ -134,12 +134,12 @@ class Cursors:
             members: dict[str, tuple[str, ...]] = {}
             if targets:
                 await store.move(targets, self._now())
-                members = await store.member_ids(sorted({id for _, id in targets}))
+                members = await store.watchers(sorted({id for _, id in targets}))
         MOVED.inc(len(targets))
         if targets:
             self._on_moved(
                 [
-                    Moved(id, user, before[user, id], cursor, members[id])
+                    Moved(id, user, before[user, id], cursor, members.get(id, (user,)))
                     for (user, id), cursor in targets.items()
                 ]
             )

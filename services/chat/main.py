@@ -11,6 +11,7 @@ import grpc
 import uuid_utils
 from hongyan.chat.v1 import (
     conversation_pb2_grpc,
+    group_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
     notification_pb2_grpc,
@@ -23,6 +24,9 @@ from services.chat.changes import Changes
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
 from services.chat.expiry import Expiry
+from services.chat.group_changes import GroupChanges
+from services.chat.group_rpc import GroupService
+from services.chat.groups import GroupService as Groups
 from services.chat.link import Links
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
@@ -42,6 +46,7 @@ from services.common.tokens import Trust
 NAMES = (
     "hongyan.chat.v1.MessageService",
     "hongyan.chat.v1.ConversationService",
+    "hongyan.chat.v1.GroupService",
     "hongyan.chat.v1.SearchService",
     "hongyan.chat.v1.NotificationService",
 )
@@ -108,11 +113,12 @@ async def serve() -> None:
         now=now,
     )
     links = Links(chat)
+    acts = GroupChanges(settings.group_members, settings.large_group_members)
     links.committer = Committer(
         begin,
         now=now,
         on_commit=links.committed,
-        changes=Changes(settings.recall_seconds, settings.edit_seconds),
+        changes=Changes(settings.recall_seconds, settings.edit_seconds, acts.perform),
         size=settings.commit_size,
         capacity=settings.commit_queue,
         hot=settings.hot_queue,
@@ -122,6 +128,19 @@ async def serve() -> None:
     personal = Personal(begin, wire, on_changed=links.changed)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
+    groups = GroupService(
+        chat,
+        Groups(
+            begin,
+            read,
+            append=links.committer.append,
+            changes=acts,
+            new_id=lambda: uuid_utils.uuid7().hex,
+            now=now,
+        ),
+        LocalLimit(Limit.parse("group", settings.limit_group), now=time.monotonic),
+        change_limit,
+    )
     search = SearchService(
         Search(*transactions(database), now=now, clock=time.monotonic),
         LocalLimit(Limit.parse("search", settings.limit_search), now=time.monotonic),
@@ -137,6 +156,7 @@ async def serve() -> None:
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
             ConversationService(chat, links.cursors, personal, change_limit), server
         )
+        group_pb2_grpc.add_GroupServiceServicer_to_server(groups, server)
         search_pb2_grpc.add_SearchServiceServicer_to_server(search, server)
         notification_pb2_grpc.add_NotificationServiceServicer_to_server(
             NotificationService(notifications.registrations, notifications.public_key), server

@@ -1,6 +1,7 @@
 """What chat's rules and stores speak of: messages, conversations, members."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 DIRECT = 1
@@ -94,6 +95,61 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRules:
+    """What a group is set to; `may_…` are the least roles that may."""
+
+    name: str = ""
+    may_invite: int = MEMBER
+    may_edit: int = MEMBER
+    may_announce: int = ADMIN
+    approval: bool = False
+    muted: bool = False
+    large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a commit must know of a conversation in which not everybody may do everything.
+
+    `barred` and `asked` are of direct conversations, the others of groups.
+    """
+
+    rules: GroupRules | None = None
+    roles: Mapping[str, int] = field(default_factory=dict)
+    silenced: Mapping[str, int] = field(default_factory=dict)
+    """Until when a member may not write, in microseconds."""
+    barred: Mapping[str, int] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+    """In whose box of requests it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a conversation is besides, when it is a group."""
+
+    rules: GroupRules
+    member_count: int
+    member_version: int
+    announcement: str = ""
+    announcement_seq: int = 0
+    dissolved: bool = False
+    picture: tuple[str, ...] = ()
+    """The first of its members, for the picture."""
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a user is in a group."""
+
+    user_id: str
+    role: int
+    nickname: str = ""
+    silenced_until: int = 0
+    joined_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation as one of its members sees it."""
 
@@ -106,15 +162,29 @@ class Conversation:
     last_message: Message | None = None
     hides: int = 0
     """How many messages the member has hidden in it."""
+    group: Group | None = None
+    post: Post | None = None
+    """What the member is in the group."""
+    request: bool = False
+    """Whether it is in the member's box of requests."""
+
+    @property
+    def left(self) -> bool:
+        """Whether it is a group in which the user is a member no more."""
+        return self.group is not None and self.post is None
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What a member's own row says to the reader of a log."""
+    """What a member's own row says to the reader of a log.
+
+    `last_seq` is where the log ends for the member, who may have left.
+    """
 
     last_seq: int
     cleared_seq: int
     hides: int
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

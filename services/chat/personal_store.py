@@ -48,9 +48,12 @@ class PersonalStore:
                 member.c.conversation_id,
                 member.c.read_seq,
                 member.c.received_seq,
-                sa.select(conversation.c.last_seq)
-                .where(conversation.c.id == member.c.conversation_id)
-                .scalar_subquery(),
+                sa.case(
+                    (member.c.leave_seq > 0, member.c.leave_seq),
+                    else_=sa.select(conversation.c.last_seq)
+                    .where(conversation.c.id == member.c.conversation_id)
+                    .scalar_subquery(),
+                ),
             )
             .where(
                 sa.or_(
@@ -96,11 +99,11 @@ class PersonalStore:
             ],
         )
 
-    async def member_ids(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Returns the users of each conversation."""
+    async def watchers(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Returns who is to know of moved cursors: the two of each direct conversation."""
         rows = await self._connection.execute(
             sa.select(member.c.conversation_id, member.c.user_id).where(
-                member.c.conversation_id.in_(ids)
+                member.c.conversation_id.in_(ids), member.c.role == 0, member.c.leave_seq == 0
             )
         )
         found: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.chat.changes import EVERYBODY
-from services.chat.model import DIRECT, TEXTS, Head, Member, Message, Place, Seat, Settings
+from services.chat.model import DIRECT, EVENT, TEXTS, Head, Member, Message, Place, Seat, Settings
 from services.chat.registration_store import registered
 from services.chat.tables import (
     MESSAGE,
@@ -20,14 +20,19 @@ from services.chat.tables import (
 )
 from services.common.connections import Connection
 
+# For who has left, a conversation ends where they did.
+_LEFT = member.c.leave_seq > 0
+_LAST_SEQ: sa.Case[int] = sa.case((_LEFT, member.c.leave_seq), else_=conversation.c.last_seq)
+_ACTIVE_AT: sa.Case[int] = sa.case((_LEFT, member.c.left_at), else_=conversation.c.active_at)
 _HEAD = (
     conversation.c.id,
     conversation.c.kind,
-    conversation.c.last_seq,
-    conversation.c.active_at,
-    conversation.c.shown_seq,
+    _LAST_SEQ,
+    _ACTIVE_AT,
+    sa.case((_LEFT, member.c.leave_seq), else_=conversation.c.shown_seq),
     conversation.c.disappear_seconds,
 )
+_NOT_BEYOND = sa.or_(member.c.leave_seq == 0, message.c.seq <= member.c.leave_seq)
 SETTINGS = (
     member.c.pinned,
     member.c.muted_until,
@@ -39,7 +44,7 @@ SETTINGS = (
 )
 # The statements of every page of history, built once.
 _SEAT = (
-    sa.select(conversation.c.last_seq, member.c.cleared_seq, member.c.hides)
+    sa.select(_LAST_SEQ, member.c.cleared_seq, member.c.hides, member.c.leave_seq)
     .join(member, member.c.conversation_id == conversation.c.id)
     .where(
         member.c.user_id == sa.bindparam("user_id"),
@@ -85,7 +90,10 @@ class ReadStore:
         rows = await self._connection.fetch(
             _SEAT, {"user_id": user_id, "conversation_id": conversation_id}
         )
-        return Seat(*rows[0]) if rows else None
+        if not rows:
+            return None
+        last_seq, cleared_seq, hides, leave_seq = rows[0]
+        return Seat(last_seq, cleared_seq, hides, left=bool(leave_seq))
 
     async def find_direct(self, pair: str) -> str | None:
         """Returns the direct conversation of two users."""
@@ -123,10 +131,12 @@ class ReadStore:
                 .values(notify=1)
             )
 
-    async def head(self, conversation_id: str) -> Head | None:
-        """Returns one conversation's head."""
+    async def head(self, user_id: str, conversation_id: str) -> Head | None:
+        """Returns one conversation's head as a member sees it; None to others."""
         rows = await self._connection.execute(
-            sa.select(*_HEAD).where(conversation.c.id == conversation_id)
+            sa.select(*_HEAD)
+            .join(member, member.c.conversation_id == conversation.c.id)
+            .where(conversation.c.id == conversation_id, member.c.user_id == user_id)
         )
         row = rows.first()
         return Head(*row) if row else None
@@ -137,15 +147,15 @@ class ReadStore:
             sa.select(*_HEAD)
             .join(member, member.c.conversation_id == conversation.c.id)
             .where(member.c.user_id == user_id)
-            .order_by(conversation.c.active_at.desc(), conversation.c.id)
+            .order_by(_ACTIVE_AT.desc(), conversation.c.id)
             .limit(limit)
         )
         if after:
             statement = statement.where(
                 sa.or_(
-                    conversation.c.active_at < after.active_at,
+                    after.active_at > _ACTIVE_AT,
                     sa.and_(
-                        conversation.c.active_at == after.active_at,
+                        after.active_at == _ACTIVE_AT,
                         conversation.c.id > after.conversation_id,
                     ),
                 )
@@ -153,29 +163,62 @@ class ReadStore:
         return [Head(*row) for row in await self._connection.execute(statement)]
 
     async def moved_since(self, user_id: str, moment: int) -> set[str]:
-        """Returns a user's conversations in which any member's cursor moved after a moment."""
+        """Returns a user's conversations in which a cursor that the user sees moved after a
+        moment: of a group only the user's own."""
         own, others = member.alias("own"), member.alias("others")
         rows = await self._connection.scalars(
             sa.select(others.c.conversation_id)
             .distinct()
             .join(own, own.c.conversation_id == others.c.conversation_id)
-            .where(own.c.user_id == user_id, others.c.moved_at > moment)
+            .where(
+                own.c.user_id == user_id,
+                others.c.moved_at > moment,
+                sa.or_(own.c.role == 0, others.c.user_id == user_id),
+            )
         )
         return set(rows)
 
-    async def members(self, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]:
-        """Returns the members of conversations."""
+    async def members(self, user_id: str, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]:
+        """Returns the members of direct conversations, and of groups the user alone."""
         rows = await self._connection.execute(
             sa.select(
                 member.c.conversation_id, member.c.user_id, member.c.read_seq, member.c.received_seq
             )
-            .where(member.c.conversation_id.in_(ids))
+            .join(conversation, conversation.c.id == member.c.conversation_id)
+            .where(
+                member.c.conversation_id.in_(ids),
+                sa.or_(conversation.c.kind == DIRECT, member.c.user_id == user_id),
+            )
             .order_by(member.c.user_id)
         )
         found: dict[str, list[Member]] = {id: [] for id in ids}
         for conversation_id, *columns in rows:
             found[conversation_id].append(Member(*columns))
         return {id: tuple(members) for id, members in found.items()}
+
+    async def witnesses(self, conversation_id: str, seq: int) -> list[Member]:
+        """Returns the cursors of those who can read an entry."""
+        rows = await self._connection.execute(
+            sa.select(member.c.user_id, member.c.read_seq, member.c.received_seq)
+            .where(
+                member.c.conversation_id == conversation_id,
+                member.c.leave_seq == 0,
+                sa.or_(member.c.role == 0, member.c.cleared_seq < seq),
+            )
+            .order_by(member.c.user_id)
+        )
+        return [Member(*row) for row in rows]
+
+    async def requests(self, user_id: str, ids: Sequence[str]) -> set[str]:
+        """Returns which conversations are in a user's box of requests."""
+        rows = await self._connection.scalars(
+            sa.select(member.c.conversation_id).where(
+                member.c.user_id == user_id,
+                member.c.conversation_id.in_(ids),
+                member.c.request == 1,
+            )
+        )
+        return set(rows)
 
     async def settings(self, user_id: str, ids: Sequence[str]) -> dict[str, tuple[Settings, int]]:
         """Returns what conversations are to a user, and how many messages are hidden in each."""
@@ -196,6 +239,7 @@ class ReadStore:
                 message.c.conversation_id.in_(ids),
                 message.c.seq > member.c.read_seq,
                 message.c.seq > member.c.cleared_seq,
+                _NOT_BEYOND,
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
             )
@@ -221,8 +265,9 @@ class ReadStore:
                 mention.c.user_id.in_((user_id, EVERYBODY)),
                 mention.c.seq > member.c.read_seq,
                 mention.c.seq > member.c.cleared_seq,
+                _NOT_BEYOND,
                 message.c.sender_id != user_id,
-                message.c.kind.in_(TEXTS),
+                message.c.kind.in_((*TEXTS, EVENT)),
             )
             .group_by(mention.c.conversation_id)
         )
@@ -240,18 +285,17 @@ class ReadStore:
             found.setdefault(conversation_id, []).append(seq)
         return {id: tuple(seqs) for id, seqs in found.items()}
 
-    async def newest(self, ids: Sequence[str]) -> dict[str, Message]:
-        """Returns what a list shows of each conversation that has it."""
+    async def newest(self, places: Sequence[tuple[str, int]]) -> dict[str, Message]:
+        """Returns what a list shows of each conversation: the entries at (id, seq)."""
         rows = await self._connection.execute(
-            sa.select(*MESSAGE)
-            .join(
-                conversation,
-                sa.and_(
-                    conversation.c.id == message.c.conversation_id,
-                    conversation.c.shown_seq == message.c.seq,
-                ),
+            sa.select(*MESSAGE).where(
+                sa.or_(
+                    *(
+                        sa.and_(message.c.conversation_id == id, message.c.seq == seq)
+                        for id, seq in places
+                    )
+                )
             )
-            .where(conversation.c.id.in_(ids))
         )
         return {row[0]: Message(*row) for row in rows}
 

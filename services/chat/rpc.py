@@ -1,6 +1,5 @@
 """chat.v1's public rpcs: protobuf in, protobuf out, nothing decided here."""
 
-import asyncio
 import base64
 import json
 import re
@@ -15,15 +14,14 @@ from hongyan.chat.v1 import (
 
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
-from services.chat.model import Message, Place
+from services.chat.model import Place
 from services.chat.personal import Personal
 from services.chat.rules import PAGE, Chat
 from services.chat.wire import READ, read_send, to_conversation, to_message, to_settings
-from services.common.errors import AppError, Invalid, Unavailable
+from services.common.errors import Invalid
 from services.common.identity import caller
 from services.common.limits import LocalLimit
 
-COMMIT_SECONDS = 10.0
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -40,15 +38,7 @@ class MessageService(message_pb2_grpc.MessageServiceServicer):
 
     async def Send(self, request: message_pb2.SendRequest, context: Any) -> Any:
         self._limit.take(caller().user_id)
-        outcome: asyncio.Future[Message | AppError] = asyncio.get_running_loop().create_future()
-        self._committer.submit(read_send(request, caller().user_id), outcome)
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                message = await outcome
-        except TimeoutError:
-            raise Unavailable("CHAT_BUSY", "not stored in time", retry_seconds=1) from None
-        if isinstance(message, AppError):
-            raise message
+        message = await self._committer.append(read_send(request, caller().user_id))
         return message_pb2.SendResponse(message=to_message(message))
 
     async def List(self, request: message_pb2.ListRequest, context: Any) -> Any:

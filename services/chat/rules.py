@@ -7,13 +7,16 @@ from typing import Protocol
 
 from services.chat import bodies
 from services.chat.model import (
+    GROUP,
     REMOVED,
     Change,
     Conversation,
+    Group,
     Head,
     Member,
     Message,
     Place,
+    Post,
     Seat,
     Settings,
 )
@@ -86,17 +89,21 @@ class Conversations(Protocol):
     async def seat(self, conversation_id: str, user_id: str) -> Seat | None: ...
     async def find_direct(self, pair: str) -> str | None: ...
     async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None: ...
-    async def head(self, conversation_id: str) -> Head | None: ...
+    async def head(self, user_id: str, conversation_id: str) -> Head | None: ...
     async def heads(self, user_id: str, after: Place | None, limit: int) -> list[Head]: ...
     async def moved_since(self, user_id: str, moment: int) -> set[str]: ...
-    async def members(self, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]: ...
+    async def members(self, user_id: str, ids: Sequence[str]) -> dict[str, tuple[Member, ...]]: ...
+    async def witnesses(self, conversation_id: str, seq: int) -> list[Member]: ...
+    async def requests(self, user_id: str, ids: Sequence[str]) -> set[str]: ...
+    async def groups(self, ids: Sequence[str]) -> dict[str, Group]: ...
+    async def own_posts(self, user_id: str, ids: Sequence[str]) -> dict[str, Post]: ...
     async def settings(
         self, user_id: str, ids: Sequence[str]
     ) -> dict[str, tuple[Settings, int]]: ...
     async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
     async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
     async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]: ...
-    async def newest(self, ids: Sequence[str]) -> dict[str, Message]: ...
+    async def newest(self, places: Sequence[tuple[str, int]]) -> dict[str, Message]: ...
     async def message(self, conversation_id: str, seq: int) -> Message | None: ...
     async def after(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
     async def before(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
@@ -170,10 +177,9 @@ class Chat:
     async def conversation(self, user_id: str, conversation_id: str) -> Conversation:
         """Returns one conversation as a member sees it."""
         async with self._read() as store:
-            if await store.seat(conversation_id, user_id) is None:
+            head = await store.head(user_id, conversation_id)
+            if head is None:
                 raise not_a_member()
-            head = await store.head(conversation_id)
-            assert head is not None
             return (await self._as_seen_by(store, user_id, [head], with_last=True))[0]
 
     async def readers(
@@ -185,9 +191,9 @@ class Chat:
             if seat is None:
                 raise not_a_member()
             message = await store.message(conversation_id, seq)
-            if message is None or seq <= seat.cleared_seq:
+            if message is None or not seat.cleared_seq < seq <= seat.last_seq:
                 raise NotFound("MESSAGE_NOT_FOUND", "there is no such message")
-            members = (await store.members([conversation_id]))[conversation_id]
+            members = await store.witnesses(conversation_id, seq)
         others = [it for it in members if it.user_id != message.sender_id]
         read = [it.user_id for it in others if it.read_seq >= seq]
         received = [it.user_id for it in others if it.read_seq < seq <= it.received_seq]
@@ -229,7 +235,10 @@ class Chat:
                 page = await store.after(conversation_id, start, limit)
             else:
                 end = 2**62 if before_seq is None else before_seq
+                end = min(end, seat.last_seq + 1) if seat.left else end
                 page = await store.before(conversation_id, end, limit)
+            if seat.left:
+                page = [it for it in page if it.seq <= seat.last_seq]
             page = await self._present(store, user_id, page, seat.cleared_seq, seat.hides)
         # A message that was stored between the two looks counts too.
         return page, replace(seat, last_seq=max(seat.last_seq, page[-1].seq if page else 0))
@@ -339,6 +348,8 @@ class Chat:
         id = head.conversation_id
         if known is not None and joins:
             page = await store.after(id, known, DIFFERENCE_MESSAGES)
+            if conversation.left:
+                page = [it for it in page if it.seq <= head.last_seq]
             page = await self._present(store, user_id, page, 0, conversation.hides)
             return Missing(conversation, _within(page, DIFFERENCE_BYTES), joined=True)
         page = await store.before(id, head.last_seq + 1, PAGE)
@@ -353,12 +364,19 @@ class Chat:
         if not heads:
             return []
         ids = [head.conversation_id for head in heads]
-        members = await store.members(ids)
+        members = await store.members(user_id, ids)
         settings = await store.settings(user_id, ids)
         unread = await store.unread(user_id, ids)
         mentions = await store.mentions(user_id, ids)
         pins = await store.pins(ids)
-        newest = await store.newest(ids) if with_last else {}
+        requests = await store.requests(user_id, ids)
+        groups: dict[str, Group] = {}
+        posts: dict[str, Post] = {}
+        if in_groups := [head.conversation_id for head in heads if head.kind == GROUP]:
+            groups = await store.groups(in_groups)
+            posts = await store.own_posts(user_id, in_groups)
+        places = [(head.conversation_id, head.shown_seq) for head in heads if head.shown_seq]
+        newest = await store.newest(places) if with_last and places else {}
         seen = []
         for head in heads:
             id = head.conversation_id
@@ -375,9 +393,12 @@ class Chat:
                     replace(own, removed=own.removed and head.shown_seq <= own.cleared_seq),
                     unread.get(id, 0),
                     mentions.get(id, 0),
-                    pins.get(id, ()),
+                    tuple(seq for seq in pins.get(id, ()) if seq <= head.last_seq),
                     shown[0] if shown else None,
                     hides,
+                    groups.get(id),
+                    posts.get(id),
+                    id in requests,
                 )
             )
         return seen

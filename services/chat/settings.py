@@ -30,6 +30,12 @@ class Settings(ServiceSettings, DatabaseSettings):
     """Changes of settings, clears and hidings a user may make: bucket/seconds for one more."""
     limit_search: str = "30/2"
     """Searches of a user: bucket/seconds for one more."""
+    limit_group: str = "10/600"
+    """Groups a user may make: bucket/seconds for one more."""
+    group_members: int = 500
+    """How many members a group has at most."""
+    large_group_members: int = 5_000
+    """How many members a large group has at most."""
     chat_crash_point: str = ""
     """For fault tests: before_commit:N or after_commit:N kills chat at its N-th commit."""
     push_delay_seconds: float = 2.0

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from hongyan.chat.v1 import conversation_pb2, message_pb2
+from hongyan.chat.v1 import conversation_pb2, group_event_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 
 from services.chat import changes
 from services.chat.committer import Send
-from services.chat.model import TEXT, Conversation, Message, Settings
+from services.chat.group_changes import to_rules
+from services.chat.model import TEXT, Conversation, Group, Message, Post, Settings
+from services.chat.permissions import Act, may
 from services.chat.rules import Caught, Part
 
 MICROS = 1_000_000
@@ -37,11 +39,15 @@ def read_send(request: message_pb2.SendRequest, sender_id: str, traceparent: str
 def _read_detail(request: message_pb2.SendRequest) -> changes.Detail | None:
     match request.WhichOneof("content"):
         case "text":
-            if not request.HasField("quote") and not request.HasField("mentions"):
+            if not any(request.HasField(field) for field in ("quote", "mentions", "card")):
                 return None
             mentions = request.mentions
             return changes.Rich(
-                request.text, request.quote.seq, tuple(mentions.user_ids), mentions.everybody
+                request.text,
+                request.quote.seq,
+                tuple(mentions.user_ids),
+                mentions.everybody,
+                request.card.user_id,
             )
         case "recall":
             return changes.Recall(request.recall.seq)
@@ -148,7 +154,28 @@ def to_conversation(conversation: Conversation) -> conversation_pb2.Conversation
         )
     if conversation.last_message:
         write_message(conversation.last_message, target.last_message)
+    target.request = conversation.request
+    if conversation.group:
+        _write_group(conversation.group, conversation.post, target.group)
     return target
+
+
+def _write_group(group: Group, post: Post | None, target: conversation_pb2.Group) -> None:
+    target.settings.CopyFrom(to_rules(group.rules))
+    target.dissolved = group.dissolved
+    target.picture_user_ids.extend(group.picture)
+    if post is None:  # what becomes of a group is not for who has left
+        return
+    target.role = group_event_pb2.GroupRole.ValueType(post.role)
+    target.member_count = group.member_count
+    target.member_version = group.member_version
+    target.announcement = group.announcement
+    target.announcement_seq = group.announcement_seq
+    target.nickname = post.nickname
+    if post.silenced_until:
+        _write_time(post.silenced_until, target.silenced_until)
+    if may(Act.APPROVE, post.role, group.rules):
+        target.waiting_count = group.waiting
 
 
 def to_difference(part: Part) -> bytes:
