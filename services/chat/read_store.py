@@ -151,11 +151,12 @@ class ReadStore:
             .limit(limit)
         )
         if after:
+            moment = sa.literal(after.active_at)
             statement = statement.where(
                 sa.or_(
-                    after.active_at > _ACTIVE_AT,
+                    moment > _ACTIVE_AT,
                     sa.and_(
-                        after.active_at == _ACTIVE_AT,
+                        moment == _ACTIVE_AT,
                         conversation.c.id > after.conversation_id,
                     ),
                 )
