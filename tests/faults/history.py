@@ -88,8 +88,8 @@ def read_log(url: str) -> Log:
     with engine.connect() as connection:
         rows = connection.execute(
             sa.text(
-                "SELECT conversation_id, seq, sender_id, client_message_id, kind, body FROM message "
-                "ORDER BY conversation_id, seq"
+                "SELECT conversation_id, seq, sender_id, client_message_id, kind, body "
+                "FROM message ORDER BY conversation_id, seq"
             )
         ).all()
         heads = connection.execute(sa.text("SELECT id, last_seq FROM conversation")).all()
