@@ -47,8 +47,12 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         return directory_pb2.RenewResponse(lease=self._lease)
 
     async def Look(self, request: directory_pb2.LookRequest, context: Any) -> Any:
-        presences = await self._directory.presences(list(request.user_ids))
-        return directory_pb2.LookResponse(presences=[to_presence(one) for one in presences])
+        presences, hidden = await self._directory.look(
+            list(request.user_ids), list(request.viewer_ids)
+        )
+        return directory_pb2.LookResponse(
+            presences=[to_presence(one) for one in presences], hidden_user_ids=hidden
+        )
 
     async def ListGates(self, request: directory_pb2.ListGatesRequest, context: Any) -> Any:
         gates = await self._directory.gates()
