@@ -67,6 +67,7 @@ async def serve() -> None:
             raise Unavailable("CHAT_AWAY", "no chat pod is attached")
 
     async def drain() -> None:
+        await presence.leave()
         await gate.drain(settings.drain_spread_seconds, settings.grace_seconds)
         await presence.drop_all()
 

@@ -38,4 +38,5 @@ class Settings(ServiceSettings, RedisSettings):
     limit_connect: str = "20/3"
     """Streams a user may open: bucket/seconds for one more."""
     drain_spread_seconds: float = 30.0
-    """A stopping gate asks its devices to come back within this time, each at its own moment."""
+    """A stopping gate asks its devices to come back elsewhere within this time, each in its turn;
+    until then it serves them. Few devices take less."""

@@ -31,6 +31,7 @@ class Leases(Protocol):
     async def drop(self, gate_id: str, user_ids: Sequence[str], now: float) -> None: ...
     async def look(self, user_ids: Sequence[str], now: float) -> list[Seen]: ...
     async def count(self, gate_id: str, sessions: int, now: float) -> None: ...
+    async def forget(self, gate_id: str) -> None: ...
     async def gates(self, now: float) -> dict[str, int]: ...
 
 
@@ -69,6 +70,10 @@ class Directory:
     async def count(self, gate_id: str, sessions: int) -> None:
         """Notes how many sessions a gate holds."""
         await self._leases.count(gate_id, sessions, self._now())
+
+    async def forget(self, gate_id: str) -> None:
+        """Takes a gate off the list; its users keep their leases."""
+        await self._leases.forget(gate_id)
 
     async def gates(self) -> dict[str, int]:
         """Returns the gates that have a lease, and how many sessions each holds."""

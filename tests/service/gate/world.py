@@ -201,6 +201,8 @@ class GateOptions:
     slow_seconds: float = 10
     user_limit: str = "100000/0.001"
     device_limit: str = "100000/0.001"
+    # Nobody answers there: who watches is told nothing, as while status is away.
+    status_target: str = "127.0.0.1:9"
 
 
 class GatePod(Service):
@@ -212,9 +214,8 @@ class GatePod(Service):
         super().__init__(verify, port)
         options = options or GateOptions()
         self.links = Links(chat_targets, f"gate-{port}", INTERNAL_KEY)
-        # Nobody answers there: who watches is told nothing, as while status is away.
-        channel = grpc.aio.insecure_channel("127.0.0.1:9")
-        self.watching = Watching(channel, INTERNAL_KEY, options.now, 25)
+        channel = grpc.aio.insecure_channel(options.status_target)
+        self.watching = Watching(channel, INTERNAL_KEY, options.now)
         self.gate = self.links.gate = Gate(
             self.links,
             bounds=options.bounds,
@@ -247,5 +248,6 @@ class GatePod(Service):
             self.gate.resync,
             self.gate.sweep,
             self.gate.tell_heads,
+            self.watching.run,
         )
         return self

@@ -30,10 +30,13 @@ class RenewRequest(_message.Message):
     USER_IDS_FIELD_NUMBER: _builtins.int
     LEFT_USER_IDS_FIELD_NUMBER: _builtins.int
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     gate_id: _builtins.str
     """The gate's name."""
     session_count: _builtins.int
     """How many sessions the gate holds."""
+    draining: _builtins.bool
+    """Whether the gate stops: it takes no sessions, and is not listed."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Users with a session on the gate, up to 1,000 a call."""
@@ -49,10 +52,11 @@ class RenewRequest(_message.Message):
         user_ids: _abc.Iterable[_builtins.str] | None = ...,
         left_user_ids: _abc.Iterable[_builtins.str] | None = ...,
         session_count: _builtins.int = ...,
+        draining: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gate_id", b"gate_id", "left_user_ids", b"left_user_ids", "session_count", b"session_count", "user_ids", b"user_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "gate_id", b"gate_id", "left_user_ids", b"left_user_ids", "session_count", b"session_count", "user_ids", b"user_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
