@@ -57,6 +57,14 @@ _BEFORE = (
     .order_by(message.c.seq.desc())
     .limit(sa.bindparam("count"))
 )
+_NOT_HIDDEN = sa.or_(
+    member.c.hides == 0,
+    ~sa.exists().where(
+        hidden.c.user_id == member.c.user_id,
+        hidden.c.conversation_id == message.c.conversation_id,
+        hidden.c.seq == message.c.seq,
+    ),
+)
 
 
 def to_settings(row: Any) -> Settings:
@@ -198,6 +206,7 @@ class ReadStore:
                 message.c.seq > member.c.cleared_seq,
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
+                _NOT_HIDDEN,
             )
             .group_by(message.c.conversation_id)
         )
@@ -223,6 +232,7 @@ class ReadStore:
                 mention.c.seq > member.c.cleared_seq,
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
+                _NOT_HIDDEN,
             )
             .group_by(mention.c.conversation_id)
         )
