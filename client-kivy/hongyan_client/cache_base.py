@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE conversation (
@@ -45,6 +45,10 @@ CREATE TABLE message (
 );
 CREATE INDEX message_client ON message (client_message_id);
 CREATE INDEX message_expires ON message (expires_at) WHERE expires_at IS NOT NULL;
+-- Messages that are hidden and not here yet.
+CREATE TABLE hidden_ahead (
+  conversation_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (conversation_id, seq)
+) WITHOUT ROWID;
 CREATE TABLE user (
   user_id TEXT PRIMARY KEY, display_name TEXT NOT NULL, fetched_at INTEGER NOT NULL
 );
@@ -77,6 +81,10 @@ CREATE TABLE unsent_cursor (
 INSERT INTO unsent_cursor SELECT conversation_id, 'read', seq FROM unsent_read;
 DROP TABLE unsent_read;
 """
+FROM_2 = """
+DROP TABLE state; DROP TABLE conversation; DROP TABLE member; DROP TABLE message; DROP TABLE user;
+"""
+FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2}
 
 
 class CacheBase:
@@ -113,8 +121,7 @@ class CacheBase:
             if version == SCHEMA_VERSION:
                 return
             # What the server has is fetched anew; what only this device has is kept.
-            for script in (OWN_SCHEMA,) if version == 0 else (FROM_1,):
-                self._run(script)
+            self._run(FROM[version])
             self._run(SCHEMA)
             self._database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
@@ -127,7 +134,7 @@ class CacheBase:
     def forget(self) -> None:
         """Drops all that the server has too; the outbox and unsent cursors stay."""
         with self.transaction():
-            for table in ("state", "conversation", "member", "message"):
+            for table in ("state", "conversation", "member", "message", "hidden_ahead"):
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608
 
     def close(self) -> None:

@@ -9,6 +9,8 @@ from hongyan.chat.v1 import message_pb2
 from hongyan_client.cache_base import CacheBase
 from hongyan_client.convert import from_message, to_message
 from hongyan_client.model import (
+    HIDDEN,
+    HIDEABLE,
     SHOWN,
     Message,
     MessageKind,
@@ -220,10 +222,14 @@ class LogTable(CacheBase):
                     (entry.change.seconds, entry.conversation_id),
                 )
             return None
-        if entry.kind is MessageKind.PIN:
-            self._pin(entry.conversation_id, entry.change.seq, entry.change.removed)
-            return None
         before = self.message(entry.conversation_id, entry.change.seq)
+        gone = before is not None and before.removed not in ("", HIDDEN)
+        if entry.kind is MessageKind.PIN:
+            # What is gone was read as it is now, later than this entry.
+            self._pin(entry.conversation_id, entry.change.seq, entry.change.removed or gone)
+            return None
+        if entry.kind is MessageKind.RECALL:
+            self._pin(entry.conversation_id, entry.change.seq, removed=True)
         if before is None or before.kind is not MessageKind.TEXT:
             return None
         after = applied(before, entry)
@@ -235,7 +241,7 @@ class LogTable(CacheBase):
     def replace(self, message: Message) -> None:
         """Puts a message that is here in place of itself, also in the list of conversations."""
         self._insert([message])
-        if message.kind is MessageKind.REMOVED:
+        if message.kind is MessageKind.REMOVED and message.removed != HIDDEN:
             self._pin(message.conversation_id, message.seq, removed=True)
         self._database.execute(
             "UPDATE conversation SET preview = ? WHERE conversation_id = ? AND preview_seq = ?",
@@ -254,22 +260,28 @@ class LogTable(CacheBase):
 
     def take_away(self, message: Message, reason: str) -> Message:
         """Leaves nothing of a message but its place."""
-        gone = replace(
-            message,
-            kind=MessageKind.REMOVED,
-            removed=reason,
-            text="",
-            quote=None,
-            mentioned=(),
-            mentions_everybody=False,
-            forwarded_from="",
-            edited_at=None,
-            reactions=(),
-            expires_at=None,
-            change=None,
-        )
+        gone = without_content(message, reason)
         self.replace(gone)
         return gone
+
+    def hide_ahead(self, conversation_id: str, seq: int) -> None:
+        """Notes that a message is hidden that is not here yet."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO hidden_ahead VALUES (?, ?)", (conversation_id, seq)
+        )
+
+    def as_seen(self, conversation_id: str, messages: list[Message]) -> list[Message]:
+        """Takes away what was hidden before it came."""
+        rows = self._database.execute(
+            "SELECT seq FROM hidden_ahead WHERE conversation_id = ?", (conversation_id,)
+        )
+        ahead = {seq for (seq,) in rows}
+        if not ahead:
+            return messages
+        return [
+            without_content(it, HIDDEN) if it.seq in ahead and it.kind in HIDEABLE else it
+            for it in messages
+        ]
 
     def expire(self, now_micros: int) -> list[Message]:
         """Takes away what is due; returns what is left of each."""
@@ -377,3 +389,21 @@ def read_row(row: Any) -> Message:
 def read_seqs(text: str) -> list[int]:
     """Reads seqs with spaces between them."""
     return [int(it) for it in text.split()]
+
+
+def without_content(message: Message, reason: str) -> Message:
+    """Returns what is left of a message: its place."""
+    return replace(
+        message,
+        kind=MessageKind.REMOVED,
+        removed=reason,
+        text="",
+        quote=None,
+        mentioned=(),
+        mentions_everybody=False,
+        forwarded_from="",
+        edited_at=None,
+        reactions=(),
+        expires_at=None,
+        change=None,
+    )

@@ -51,6 +51,10 @@ class MessageKind(StrEnum):
 
 SHOWN = (MessageKind.TEXT, MessageKind.TIMER, MessageKind.PIN, MessageKind.REMOVED)
 """The kinds that a chat shows; the others change how earlier ones are shown."""
+HIDEABLE = (MessageKind.TEXT, MessageKind.REMOVED)
+"""The kinds that an account can hide: what did something to another message stays."""
+HIDDEN = "hidden"
+"""Why a message is gone that the account has hidden."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from hongyan_client.errors import (
     Unavailable,
 )
 from hongyan_client.model import (
+    HIDDEN,
+    HIDEABLE,
     SHOWN,
     CacheReset,
     ConversationChanged,
@@ -236,8 +238,10 @@ class Sync:
         """Takes away what the account has hidden."""
         for seq in seqs:
             message = self._cache.message(conversation_id, seq)
-            if message is not None and message.removed != "hidden":
-                self._publish(MessageChanged(self._cache.take_away(message, "hidden")))
+            if message is None:
+                self._cache.hide_ahead(conversation_id, seq)
+            elif message.kind in HIDEABLE and message.removed != HIDDEN:
+                self._publish(MessageChanged(self._cache.take_away(message, HIDDEN)))
         self._tell_conversation(conversation_id)
 
     def apply_caught_up(self, caught_up: gate_pb2.CaughtUp) -> None:
@@ -335,6 +339,7 @@ class Sync:
 
     def _take(self, conversation_id: str, messages: list[Message], live: bool) -> None:
         """Puts a run at the window's end, and tells what it adds and what it changes."""
+        messages = self._cache.as_seen(conversation_id, messages)
         self._cache.append(conversation_id, messages)
         self._tell(conversation_id, messages, live)
         if any(it.sender_id != self._cache.user_id for it in messages):

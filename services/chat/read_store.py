@@ -62,6 +62,14 @@ _BEFORE = (
     .order_by(message.c.seq.desc())
     .limit(sa.bindparam("count"))
 )
+_NOT_HIDDEN = sa.or_(
+    member.c.hides == 0,
+    ~sa.exists().where(
+        hidden.c.user_id == member.c.user_id,
+        hidden.c.conversation_id == message.c.conversation_id,
+        hidden.c.seq == message.c.seq,
+    ),
+)
 
 
 def to_settings(row: Any) -> Settings:
@@ -243,6 +251,7 @@ class ReadStore:
                 _NOT_BEYOND,
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
+                _NOT_HIDDEN,
             )
             .group_by(message.c.conversation_id)
         )
@@ -269,6 +278,7 @@ class ReadStore:
                 _NOT_BEYOND,
                 message.c.sender_id != user_id,
                 message.c.kind.in_((*TEXTS, EVENT)),
+                _NOT_HIDDEN,
             )
             .group_by(mention.c.conversation_id)
         )

@@ -9,6 +9,7 @@ from services.chat import bodies
 from services.chat.model import (
     GROUP,
     REMOVED,
+    TEXTS,
     Change,
     Conversation,
     Group,
@@ -37,6 +38,7 @@ MESSAGE_BYTES = 128
 # Clocks of pods differ, and a commit takes its time: what moved so long before counts as moved.
 MOVED_SLACK_MICROS = 60_000_000
 CHANGES_IN_PART = 200
+HIDEABLE = (*TEXTS, REMOVED)
 ATTEMPTS = 4
 
 
@@ -269,7 +271,8 @@ class Chat:
         now = self._now()
 
         def as_seen(it: Message) -> Message:
-            if it.seq in hidden:
+            # What did something to another message stays, or that one could not be right.
+            if it.seq in hidden and it.kind in HIDEABLE:
                 return _gone(it, bodies.HIDDEN)
             if 0 < it.expires_at <= now:
                 return _gone(it, bodies.EXPIRED)

@@ -21,7 +21,7 @@ from services.common.tokens import Trust
 
 log = structlog.get_logger()
 
-READY_SECONDS = 1.0
+READY_SECONDS = 2.0
 READY_TIMEOUT_SECONDS = 2.0
 # Gate measures frames itself, so that one that is too large does not end the stream.
 MAX_TRANSPORT_BYTES = 8 * 1024 * 1024
@@ -144,7 +144,7 @@ async def _watch_ready(
             else:
                 log.warning("server.not_ready", why=why)
             was = is_ready
-        await asyncio.sleep(READY_SECONDS if is_ready else READY_SECONDS / 10)
+        await asyncio.sleep(READY_SECONDS if is_ready else READY_SECONDS / 20)
 
 
 async def _set_health(

@@ -25,7 +25,7 @@ TYPE = "at+jwt"
 LIFETIME_SECONDS = 15 * 60
 # Ended sessions are remembered until their last access token has surely expired.
 REMEMBER_SECONDS = LIFETIME_SECONDS + 5 * 60
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 CACHED_TOKENS = 20_000
 
 log = structlog.get_logger()
@@ -124,7 +124,7 @@ class Trust:
                 log.warning("trust.stale", reason=error.reason)
             except Exception as error:  # an answer that makes no sense ends no service
                 log.error("trust.stale", exc_info=error)
-            await asyncio.sleep(POLL_SECONDS if self.known else POLL_SECONDS / 10)
+            await asyncio.sleep(POLL_SECONDS if self.known else POLL_SECONDS / 20)
 
     async def refresh(self) -> None:
         """Asks verify once."""

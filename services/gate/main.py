@@ -29,7 +29,7 @@ async def serve() -> None:
     status = calls.open_channel(settings.status_target)
     trust = Trust(calls.fetch_trust_from(verify, internal_key), now=time.time)
     links = Links(settings.chat_target, settings.gate_id, internal_key)
-    watching = Watching(status, internal_key, time.monotonic, settings.offline_seconds)
+    watching = Watching(status, internal_key, time.monotonic)
     gate = links.gate = Gate(
         links,
         bounds=Bounds(settings.queue_frames, settings.queue_bytes),
@@ -67,6 +67,7 @@ async def serve() -> None:
             raise Unavailable("CHAT_AWAY", "no chat pod is attached")
 
     async def drain() -> None:
+        await presence.leave()
         await gate.drain(settings.drain_spread_seconds, settings.grace_seconds)
         await presence.drop_all()
 

@@ -36,6 +36,7 @@ class Presence:
         self._session_count = session_count
         self._now = now
         self._told: set[str] = set()
+        self._draining = False
         self._lease_seconds = FIRST_LEASE_SECONDS
 
     async def run(self) -> None:
@@ -57,6 +58,14 @@ class Presence:
                 renewed_at = 0.0
             await asyncio.sleep(CHANGES_SECONDS)
 
+    async def leave(self) -> None:
+        """Takes this gate out of the directory; its users stay until their sessions end."""
+        self._draining = True
+        try:
+            await self._tell(set(), set(), due=True)
+        except grpc.aio.AioRpcError as error:
+            log.warning("presence.stale", why=error.code().name)
+
     async def drop_all(self) -> None:
         """Ends the leases of this gate at once; what fails runs out by itself."""
         try:
@@ -73,6 +82,7 @@ class Presence:
                     user_ids=arrived,
                     left_user_ids=gone,
                     session_count=self._session_count(),
+                    draining=self._draining,
                 ),
                 metadata=self._metadata,
                 timeout=calls.DEADLINE_SECONDS,

@@ -28,6 +28,9 @@ SWEEP_SECONDS = 1.0
 RESYNC_PORTION = 50
 RESYNC_PAUSE_SECONDS = 0.05
 
+# A gate that stops asks at least so many devices a second to come back elsewhere.
+DRAINED_A_SECOND = 50
+
 # How often heads that wait are looked at.
 HEADS_SECONDS = 0.25
 
@@ -477,12 +480,23 @@ class Gate:
                 self._refuse(asked.session, asked.request, late)
 
     async def drain(self, spread_seconds: float, patience_seconds: float) -> None:
-        """Asks every device to come back elsewhere, and waits until they have gone."""
+        """Asks every device to come back elsewhere, each in its turn, and waits for the last.
+
+        Until its turn a device is served as ever. Few devices are asked sooner.
+        """
         self._draining = True
-        for session in list(self._sessions.values()):
-            delay = random.uniform(0, spread_seconds)
-            self._close(session, Reason.GO_AWAY_REASON_DRAINING, delay)
-        log.info("gate.draining", sessions=len(self._sessions))
+        sessions = list(self._sessions.values())
+        random.shuffle(sessions)
+        log.info("gate.draining", sessions=len(sessions))
+        spread_seconds = min(spread_seconds, len(sessions) / DRAINED_A_SECOND)
+        started = asyncio.get_running_loop().time()
+        for place, session in enumerate(sessions):
+            await self._emptied_by(started + spread_seconds * place / len(sessions))
+            self._close(session, Reason.GO_AWAY_REASON_DRAINING, random.uniform(0, 1))
+        await self._emptied_by(asyncio.get_running_loop().time() + patience_seconds)
+
+    async def _emptied_by(self, moment: float) -> None:
+        """Waits for a moment of the loop's clock, or until no session is left."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout_at(moment):
                 await self._empty.wait()

@@ -31,8 +31,6 @@ class Settings(ServiceSettings, RedisSettings):
     """Messages a user may send over streams of this gate: bucket/seconds for one more."""
     limit_send_device: str = "600/0.1"
     """The same for one device."""
-    offline_seconds: float = 25.0
-    """How long a user must be offline before devices are told so."""
     limit_cursors: str = "1000/0.05"
     """Cursors that a device may move: bucket/seconds for one more; the rest is left out."""
     limit_typing: str = "1/2"
@@ -40,4 +38,5 @@ class Settings(ServiceSettings, RedisSettings):
     limit_connect: str = "20/3"
     """Streams a user may open: bucket/seconds for one more."""
     drain_spread_seconds: float = 30.0
-    """A stopping gate asks its devices to come back within this time, each at its own moment."""
+    """A stopping gate asks its devices to come back elsewhere within this time, each in its turn;
+    until then it serves them. Few devices take less."""

@@ -23,7 +23,7 @@ async def serve() -> None:
     store = Store(redis, settings.lease_seconds, settings.last_seen_days * DAY_SECONDS)
     channel = calls.open_channel(settings.verify_target)
     privacy = Privacy(channel, settings.shared_key(), now=time.monotonic)
-    directory = Directory(store, privacy.hidden, now=time.time)
+    directory = Directory(store, privacy.hidden, settings.offline_seconds, now=time.time)
     trust = Trust(calls.fetch_trust_from(channel, settings.shared_key()), now=time.time)
 
     def register(server: grpc.aio.Server) -> None:

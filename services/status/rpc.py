@@ -43,12 +43,19 @@ class DirectoryService(directory_pb2_grpc.DirectoryServiceServicer):
         await self._directory.renew(
             request.gate_id, list(request.user_ids), list(request.left_user_ids)
         )
-        await self._directory.count(request.gate_id, request.session_count)
+        if request.draining:
+            await self._directory.forget(request.gate_id)
+        else:
+            await self._directory.count(request.gate_id, request.session_count)
         return directory_pb2.RenewResponse(lease=self._lease)
 
     async def Look(self, request: directory_pb2.LookRequest, context: Any) -> Any:
-        presences = await self._directory.presences(list(request.user_ids))
-        return directory_pb2.LookResponse(presences=[to_presence(one) for one in presences])
+        presences, hidden = await self._directory.look(
+            list(request.user_ids), list(request.viewer_ids)
+        )
+        return directory_pb2.LookResponse(
+            presences=[to_presence(one) for one in presences], hidden_user_ids=hidden
+        )
 
     async def ListGates(self, request: directory_pb2.ListGatesRequest, context: Any) -> Any:
         gates = await self._directory.gates()

@@ -14,3 +14,5 @@ class Settings(ServiceSettings, RedisSettings):
     """How long a user counts as online on a gate that says nothing more."""
     last_seen_days: float = 180.0
     """How long the time of a user's last connection is kept."""
+    offline_seconds: float = 25.0
+    """How long a user must be away before the devices that watch the user are told so."""

@@ -70,6 +70,14 @@ class Store:
             pipeline.expire("{gates}:sessions", self._keep_seconds)
             await pipeline.execute()
 
+    async def forget(self, gate_id: str) -> None:
+        """Takes a gate off the list."""
+        with redis_errors():
+            pipeline = self._redis.pipeline()
+            pipeline.zrem("{gates}:leases", gate_id)
+            pipeline.hdel("{gates}:sessions", gate_id)
+            await pipeline.execute()
+
     async def gates(self, now: float) -> dict[str, int]:
         """Returns the gates that have a lease, and how many sessions each holds."""
         with redis_errors():

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from services.chat import bodies
+from services.chat.model import TEXTS
 from services.common.database import sync_url
 
 
@@ -86,15 +88,21 @@ def read_log(url: str) -> Log:
     with engine.connect() as connection:
         rows = connection.execute(
             sa.text(
-                "SELECT conversation_id, seq, sender_id, client_message_id, body FROM message "
-                "ORDER BY conversation_id, seq"
+                "SELECT conversation_id, seq, sender_id, client_message_id, kind, body "
+                "FROM message ORDER BY conversation_id, seq"
             )
         ).all()
         heads = connection.execute(sa.text("SELECT id, last_seq FROM conversation")).all()
     engine.dispose()
     return Log(
-        tuple(Row(*row[:4], bytes(row[4]).decode()) for row in rows), {id: seq for id, seq in heads}
+        tuple(Row(*row[:4], _text(row.kind, bytes(row.body))) for row in rows),
+        {id: seq for id, seq in heads},
     )
+
+
+def _text(kind: int, body: bytes) -> str:
+    """Returns what an entry says; one that says nothing has its body's digits for that."""
+    return bodies.text_of(kind, body) if kind in TEXTS else body.hex()
 
 
 def check(name: str, kills: int, history: History, log: Log) -> Verdict:

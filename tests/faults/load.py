@@ -72,6 +72,22 @@ class Load:
         goal = self.acked + count
         await until(lambda: self.acked >= goal, f"{count} more acks", seconds)
 
+    async def everybody_writes(self, seconds: float = 60) -> None:
+        """Waits until everybody has written something from here on."""
+        history = self._town.history
+        start = len(history.acked)
+        devices = [device for first, second, _ in self.pairs for device in (first, second)]
+
+        def written() -> bool:
+            ids = {id for id, _ in history.acked[start:]}
+            authors = {sent.sender_id for sent in history.sent if sent.client_message_id in ids}
+            return all(device.client.user_id in authors for device in devices)
+
+        # Twice, since what is acknowledged next may have been sent before.
+        for _ in range(2):
+            await until(written, "everybody has written", seconds)
+            start = len(history.acked)
+
     async def finish(self) -> None:
         """Lets everybody finish their sentence, and everything arrive."""
         self._stop.set()

@@ -501,7 +501,7 @@ async def test_draining_says_go_away_and_answers_what_is_open(
     assert await ann.ended() is grpc.StatusCode.OK
     await draining
     assert go_away.reason == gate_pb2.GO_AWAY_REASON_DRAINING
-    assert 0 <= go_away.reconnect_after.ToSeconds() <= 30
+    assert 0 <= go_away.reconnect_after.ToSeconds() <= 1
     assert next(ack.client_message_id for ack in ann.of("send_ack")) == "x"
     assert gate.gate.user_ids() == []
 
@@ -521,6 +521,32 @@ async def test_draining_does_not_wait_for_ever(
     await gate.gate.drain(0, 0.1)
     assert time.monotonic() - started < 2
     assert gate.gate.user_ids() == ["bob"]
+
+
+async def test_until_its_turn_a_device_is_served(
+    chat: ChatPod, gate: GatePod, new_device: NewDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.gate.rules.DRAINED_A_SECOND", 0.01)
+    talk = await chat.talk("ann", "bob")
+    ann = await new_device(gate, "ann").hello()
+    bob = await new_device(gate, "bob").hello()
+    draining = asyncio.create_task(gate.gate.drain(600, 20))
+    sessions = gate.gate._sessions
+    await until(lambda: len(sessions) == 1 or any(it.closing for it in sessions.values()))
+    first, second = (
+        (bob, ann) if "ann-1" in sessions and not sessions["ann-1"].closing else (ann, bob)
+    )
+    await first.wait("go_away")
+    assert await first.ended() is grpc.StatusCode.OK
+    # The other one has ten minutes in which nothing changes for it.
+    await second.send(talk, "still here", id="z")
+    [ack] = await second.wait("send_ack")
+    assert ack.client_message_id == "z"
+    assert second.of("go_away") == []
+    await second.say(bye())
+    async with asyncio.timeout(10):
+        await draining
+    assert gate.gate.user_ids() == []
 
 
 async def test_draining_an_empty_gate_ends_at_once(gate: GatePod) -> None:

@@ -24,6 +24,7 @@ from services.chat import wire
 from services.chat.changes import Changes
 from services.chat.committer import Committer
 from services.chat.cursors import Cursors
+from services.chat.group_changes import GroupChanges
 from services.chat.link import Links as ChatLinks
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
@@ -145,11 +146,12 @@ class ChatPod(Service):
         now = lambda: time.time_ns() // 1000  # noqa: E731
         self.chat = chat = Chat(begin, read, self._verify.find_users, new_id, now)
         self.links = links = ChatLinks(chat)
+        self.acts = GroupChanges(500, 5_000)
         links.committer = Committer(
             begin,
             now=now,
             on_commit=links.committed,
-            changes=Changes(recall_seconds=120, edit_seconds=86_400),
+            changes=Changes(120, 86_400, self.acts.perform),
             size=256,
             capacity=self._commit_queue,
             hot=self._commit_queue,
@@ -201,6 +203,8 @@ class GateOptions:
     slow_seconds: float = 10
     user_limit: str = "100000/0.001"
     device_limit: str = "100000/0.001"
+    # Nobody answers there: who watches is told nothing, as while status is away.
+    status_target: str = "127.0.0.1:9"
 
 
 class GatePod(Service):
@@ -212,9 +216,8 @@ class GatePod(Service):
         super().__init__(verify, port)
         options = options or GateOptions()
         self.links = Links(chat_targets, f"gate-{port}", INTERNAL_KEY)
-        # Nobody answers there: who watches is told nothing, as while status is away.
-        channel = grpc.aio.insecure_channel("127.0.0.1:9")
-        self.watching = Watching(channel, INTERNAL_KEY, options.now, 25)
+        channel = grpc.aio.insecure_channel(options.status_target)
+        self.watching = Watching(channel, INTERNAL_KEY, options.now)
         self.gate = self.links.gate = Gate(
             self.links,
             bounds=options.bounds,
@@ -247,5 +250,6 @@ class GatePod(Service):
             self.gate.resync,
             self.gate.sweep,
             self.gate.tell_heads,
+            self.watching.run,
         )
         return self

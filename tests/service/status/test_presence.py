@@ -130,6 +130,30 @@ async def test_a_gate_is_listed_while_it_renews(caller: Caller, clock: Clock) ->
     assert await caller.gates() == {"gate-2": 0}
 
 
+async def test_a_gate_that_stops_is_not_listed_and_its_users_are_there(
+    status: StatusPod, caller: Caller, clock: Clock
+) -> None:
+    await caller.renew("gate-2")
+    async with grpc.aio.insecure_channel(status.target) as channel:
+        presence = Presence(
+            channel,
+            "gate-1",
+            INTERNAL_KEY,
+            user_ids=lambda: ["ann"],
+            session_count=lambda: 1,
+            now=clock,
+        )
+        running = asyncio.create_task(presence.run())
+        async with asyncio.timeout(10):
+            while await caller.gates() != {"gate-1": 1, "gate-2": 0}:
+                await asyncio.sleep(0.002)
+        await presence.leave()
+        assert await caller.gates() == {"gate-2": 0}
+        assert await caller.states("ann") == [ONLINE]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_somebody_never_seen_is_offline_without_a_time(caller: Caller) -> None:
     [stranger] = await caller.query("stranger")
     assert stranger.state == OFFLINE

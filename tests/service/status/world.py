@@ -13,6 +13,7 @@ from services.status.store import Store
 from tests.service.gate.world import Service, Verify
 
 LEASE_SECONDS = 60.0
+OFFLINE_SECONDS = 25.0
 
 
 class StatusPod(Service):
@@ -22,9 +23,8 @@ class StatusPod(Service):
         self, verify: Verify, port: int, redis: RedisCluster, now: Callable[[], float] = time.time
     ) -> None:
         super().__init__(verify, port)
-        self._directory = Directory(
-            Store(redis, LEASE_SECONDS, 86_400), verify.find_hidden_presence, now=now
-        )
+        self.store = Store(redis, LEASE_SECONDS, 86_400)
+        self._directory = Directory(self.store, verify.find_hidden_presence, OFFLINE_SECONDS, now)
 
     async def start(self) -> "StatusPod":
         def register(server: grpc.aio.Server) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.chat.changes import Changes
 from services.chat.committer import Committer, Entry, Send
+from services.chat.group_changes import GroupChanges
 from services.chat.model import Message
 from services.chat.store import Store
 from services.common.database import Database, translate
@@ -217,7 +218,7 @@ async def test_a_crash_around_the_commit_leaves_all_or_nothing(world: World, poi
         world.begin,
         lambda: 1,
         outcomes.extend,
-        changes=Changes(recall_seconds=120, edit_seconds=120),
+        changes=Changes(120, 120, GroupChanges(500, 5_000).perform),
         size=10,
         capacity=10,
         hot=10,

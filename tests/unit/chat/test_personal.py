@@ -6,12 +6,13 @@ import pytest
 from hongyan.chat.v1 import conversation_pb2, message_pb2
 
 from services.chat import wire
-from services.chat.model import Change, Settings
+from services.chat.changes import Edit
+from services.chat.model import EDIT, Change, Message, Settings
 from services.chat.personal import KEPT_CHANGES, Personal
 from services.chat.rules import Caught, Chat, Known, Missing, Part
 from services.chat.wire import to_message
 from services.common.errors import Denied, NotFound
-from tests.unit.chat.world import World
+from tests.unit.chat.world import World, committing
 
 
 @dataclass
@@ -168,3 +169,22 @@ async def test_cursors_that_moved_while_a_device_was_away_come_with_the_differen
     missing, _, _ = await difference(chat, Known(known, synced_at=later))
     assert [it.conversation.head.conversation_id for it in missing][20:] == ["c"]
     assert missing[20].conversation.members[1].read_seq == 5
+
+
+async def test_what_is_hidden_is_not_unread_and_what_changes_others_stays(
+    desk: Desk, chat: Chat, world: World
+) -> None:
+    before = (await chat.conversation("ann", "c")).unread
+    others = [
+        it for it in (await chat.history("ann", "c", 0, None, 50))[0] if it.sender_id != "ann"
+    ]
+    await desk.personal.hide("ann", "c", [others[-1].seq])
+    assert (await chat.conversation("ann", "c")).unread == before - 1
+    async with committing(world.begin) as pod:
+        edited = await pod.send(
+            "c", "new", sender=others[0].sender_id, detail=Edit(others[0].seq, "new", (), False)
+        )
+    assert isinstance(edited, Message)
+    await desk.personal.hide("ann", "c", [edited.seq])
+    last = (await chat.history("ann", "c", None, None, 1))[0][0]
+    assert (last.seq, last.kind) == (edited.seq, EDIT)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.chat.changes import Changes, Detail
 from services.chat.committer import Begin, Committer, Entry, Send
+from services.chat.group_changes import GroupChanges
 from services.chat.model import Message
 from services.chat.rules import Chat
 from services.chat.store import Store
@@ -67,9 +68,7 @@ class World:
 
     async def last_seq(self, conversation_id: str) -> int:
         async with self.read() as store:
-            head = await store.head(conversation_id)
-        assert head is not None
-        return head.last_seq
+            return await store.end_of(conversation_id)
 
 
 class Pod:
@@ -130,7 +129,7 @@ async def committing(
         begin,
         now=now,
         on_commit=batches.append,
-        changes=Changes(recall_seconds=120, edit_seconds=86_400),
+        changes=Changes(120, 86_400, GroupChanges(500, 5_000).perform),
         size=size,
         capacity=capacity,
         hot=hot,

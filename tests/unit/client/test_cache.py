@@ -200,6 +200,20 @@ def test_a_cache_of_version_1_keeps_what_only_it_has(tmp_path: Path) -> None:
     cache.close()
 
 
+def test_a_cache_of_version_2_keeps_what_only_it_has(tmp_path: Path, cache: Cache) -> None:
+    path = tmp_path / "old.sqlite"
+    old = Cache(path, "me")
+    old.restart(C, [message(1)])
+    old.put_unsent_cursor(C, READ, 3)
+    old._database.execute("DROP TABLE hidden_ahead")
+    old._database.execute("PRAGMA user_version=2")
+    old.close()
+    new = Cache(path, "me")
+    assert new.unsent_cursors() == [(C, READ, 3)]
+    assert new.window(C) is None
+    new.close()
+
+
 def entry(seq: int, kind: MessageKind, change: Change, sender: str = "you") -> Message:
     return replace(message(seq, sender), text="", kind=kind, change=change)
 

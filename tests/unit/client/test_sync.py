@@ -219,3 +219,21 @@ async def test_a_push_of_an_unknown_conversation_asks_for_it(tmp_path: Path) -> 
         device.differ([5, 6, 7], 7, joined=False)
         await device.whole()
     assert device.shown() == [5, 6, 7]
+
+
+async def test_what_was_hidden_before_it_came_stays_hidden(tmp_path: Path) -> None:
+    change = conversation_pb2.UserChange(version=1)
+    change.hidden.conversation_id = C
+    change.hidden.seqs.append(3)
+    async with asyncio.TaskGroup() as tasks:
+        device = Device(tmp_path, tasks)
+        device.differ([], 0, joined=False)
+        device.push(3)
+        with device.cache.transaction():
+            device.sync.apply_user_change(change)
+        device.push(1)
+        device.push(2)
+        await device.whole()
+    kept = device.cache.messages(C, 99, 99)
+    assert [it.seq for it in kept] == [1, 2]
+    device.cache.close()

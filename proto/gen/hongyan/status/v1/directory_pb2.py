@@ -28,7 +28,7 @@ from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_acce
 from hongyan.status.v1 import presence_pb2 as hongyan_dot_status_dot_v1_dot_presence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hongyan/status/v1/directory.proto\x12\x11hongyan.status.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fhongyan/options/v1/access.proto\x1a hongyan/status/v1/presence.proto\"\x9f\x01\n\x0cRenewRequest\x12\x30\n\x07gate_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\x12\x1b\n\x08user_ids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12 \n\rleft_user_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1e\n\rsession_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\"9\n\rRenewResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\",\n\x0bLookRequest\x12\x1d\n\x08user_ids\x18\x01 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\">\n\x0cLookResponse\x12.\n\tpresences\x18\x01 \x03(\x0b\x32\x1b.hongyan.status.v1.Presence\"\x12\n\x10ListGatesRequest\";\n\x11ListGatesResponse\x12&\n\x05gates\x18\x01 \x03(\x0b\x32\x17.hongyan.status.v1.Gate\".\n\x04Gate\x12\x0f\n\x07gate_id\x18\x01 \x01(\t\x12\x15\n\rsession_count\x18\x02 \x01(\x05\x32\x91\x02\n\x10\x44irectoryService\x12P\n\x05Renew\x12\x1f.hongyan.status.v1.RenewRequest\x1a .hongyan.status.v1.RenewResponse\"\x04\xb0\xe1\x18\x03\x12M\n\x04Look\x12\x1e.hongyan.status.v1.LookRequest\x1a\x1f.hongyan.status.v1.LookResponse\"\x04\xb0\xe1\x18\x03\x12\\\n\tListGates\x12#.hongyan.status.v1.ListGatesRequest\x1a$.hongyan.status.v1.ListGatesResponse\"\x04\xb0\xe1\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hongyan/status/v1/directory.proto\x12\x11hongyan.status.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fhongyan/options/v1/access.proto\x1a hongyan/status/v1/presence.proto\"\xb1\x01\n\x0cRenewRequest\x12\x30\n\x07gate_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9._:-]{1,128}$\x12\x1b\n\x08user_ids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12 \n\rleft_user_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1e\n\rsession_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"9\n\rRenewResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"I\n\x0bLookRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1d\n\nviewer_ids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"W\n\x0cLookResponse\x12.\n\tpresences\x18\x01 \x03(\x0b\x32\x1b.hongyan.status.v1.Presence\x12\x17\n\x0fhidden_user_ids\x18\x02 \x03(\t\"\x12\n\x10ListGatesRequest\";\n\x11ListGatesResponse\x12&\n\x05gates\x18\x01 \x03(\x0b\x32\x17.hongyan.status.v1.Gate\".\n\x04Gate\x12\x0f\n\x07gate_id\x18\x01 \x01(\t\x12\x15\n\rsession_count\x18\x02 \x01(\x05\x32\x91\x02\n\x10\x44irectoryService\x12P\n\x05Renew\x12\x1f.hongyan.status.v1.RenewRequest\x1a .hongyan.status.v1.RenewResponse\"\x04\xb0\xe1\x18\x03\x12M\n\x04Look\x12\x1e.hongyan.status.v1.LookRequest\x1a\x1f.hongyan.status.v1.LookResponse\"\x04\xb0\xe1\x18\x03\x12\\\n\tListGates\x12#.hongyan.status.v1.ListGatesRequest\x1a$.hongyan.status.v1.ListGatesResponse\"\x04\xb0\xe1\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWREQUEST'].fields_by_name['session_count']._loaded_options = None
   _globals['_RENEWREQUEST'].fields_by_name['session_count']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LOOKREQUEST'].fields_by_name['user_ids']._loaded_options = None
-  _globals['_LOOKREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
+  _globals['_LOOKREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_LOOKREQUEST'].fields_by_name['viewer_ids']._loaded_options = None
+  _globals['_LOOKREQUEST'].fields_by_name['viewer_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_DIRECTORYSERVICE'].methods_by_name['Renew']._loaded_options = None
   _globals['_DIRECTORYSERVICE'].methods_by_name['Renew']._serialized_options = b'\260\341\030\003'
   _globals['_DIRECTORYSERVICE'].methods_by_name['Look']._loaded_options = None
@@ -52,19 +54,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIRECTORYSERVICE'].methods_by_name['ListGates']._loaded_options = None
   _globals['_DIRECTORYSERVICE'].methods_by_name['ListGates']._serialized_options = b'\260\341\030\003'
   _globals['_RENEWREQUEST']._serialized_start=185
-  _globals['_RENEWREQUEST']._serialized_end=344
-  _globals['_RENEWRESPONSE']._serialized_start=346
-  _globals['_RENEWRESPONSE']._serialized_end=403
-  _globals['_LOOKREQUEST']._serialized_start=405
-  _globals['_LOOKREQUEST']._serialized_end=449
-  _globals['_LOOKRESPONSE']._serialized_start=451
-  _globals['_LOOKRESPONSE']._serialized_end=513
-  _globals['_LISTGATESREQUEST']._serialized_start=515
-  _globals['_LISTGATESREQUEST']._serialized_end=533
-  _globals['_LISTGATESRESPONSE']._serialized_start=535
-  _globals['_LISTGATESRESPONSE']._serialized_end=594
-  _globals['_GATE']._serialized_start=596
-  _globals['_GATE']._serialized_end=642
-  _globals['_DIRECTORYSERVICE']._serialized_start=645
-  _globals['_DIRECTORYSERVICE']._serialized_end=918
+  _globals['_RENEWREQUEST']._serialized_end=362
+  _globals['_RENEWRESPONSE']._serialized_start=364
+  _globals['_RENEWRESPONSE']._serialized_end=421
+  _globals['_LOOKREQUEST']._serialized_start=423
+  _globals['_LOOKREQUEST']._serialized_end=496
+  _globals['_LOOKRESPONSE']._serialized_start=498
+  _globals['_LOOKRESPONSE']._serialized_end=585
+  _globals['_LISTGATESREQUEST']._serialized_start=587
+  _globals['_LISTGATESREQUEST']._serialized_end=605
+  _globals['_LISTGATESRESPONSE']._serialized_start=607
+  _globals['_LISTGATESRESPONSE']._serialized_end=666
+  _globals['_GATE']._serialized_start=668
+  _globals['_GATE']._serialized_end=714
+  _globals['_DIRECTORYSERVICE']._serialized_start=717
+  _globals['_DIRECTORYSERVICE']._serialized_end=990
 # @@protoc_insertion_point(module_scope)

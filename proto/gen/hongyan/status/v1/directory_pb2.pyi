@@ -30,10 +30,13 @@ class RenewRequest(_message.Message):
     USER_IDS_FIELD_NUMBER: _builtins.int
     LEFT_USER_IDS_FIELD_NUMBER: _builtins.int
     SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     gate_id: _builtins.str
     """The gate's name."""
     session_count: _builtins.int
     """How many sessions the gate holds."""
+    draining: _builtins.bool
+    """Whether the gate stops: it takes no sessions, and is not listed."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Users with a session on the gate, up to 1,000 a call."""
@@ -49,10 +52,11 @@ class RenewRequest(_message.Message):
         user_ids: _abc.Iterable[_builtins.str] | None = ...,
         left_user_ids: _abc.Iterable[_builtins.str] | None = ...,
         session_count: _builtins.int = ...,
+        draining: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gate_id", b"gate_id", "left_user_ids", b"left_user_ids", "session_count", b"session_count", "user_ids", b"user_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draining", b"draining", "gate_id", b"gate_id", "left_user_ids", b"left_user_ids", "session_count", b"session_count", "user_ids", b"user_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -89,18 +93,26 @@ class LookRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_IDS_FIELD_NUMBER: _builtins.int
+    VIEWER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 1,000 users."""
+        """Up to 1,000 users."""
+
+    @_builtins.property
+    def viewer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 1,000 users for whose devices it is asked: their presence is not
+        wanted, but whether they hide it.
+        """
 
     def __init__(
         self,
         *,
         user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        viewer_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_ids", b"user_ids", "viewer_ids", b"viewer_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -108,23 +120,31 @@ Global___LookRequest: _TypeAlias = LookRequest  # noqa: Y015
 
 @_typing.final
 class LookResponse(_message.Message):
-    """Who is online, as anybody may see it."""
+    """Who is online in truth. The gate shows it to nobody but themself of those who
+    hide it, and shows these nobody's time.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PRESENCES_FIELD_NUMBER: _builtins.int
+    HIDDEN_USER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def presences(self) -> _containers.RepeatedCompositeFieldContainer[_presence_pb2.Presence]:
         """In the order of the request."""
+
+    @_builtins.property
+    def hidden_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of the users and viewers who hide their presence."""
 
     def __init__(
         self,
         *,
         presences: _abc.Iterable[_presence_pb2.Presence] | None = ...,
+        hidden_user_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["presences", b"presences"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hidden_user_ids", b"hidden_user_ids", "presences", b"presences"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

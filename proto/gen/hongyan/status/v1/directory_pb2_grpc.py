@@ -72,7 +72,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGates(self, request, context):
-        """Lists the gates that are there, and how many sessions each holds.
+        """Lists the gates that take sessions, and how many each holds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

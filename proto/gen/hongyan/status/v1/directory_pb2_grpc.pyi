@@ -40,7 +40,7 @@ class DirectoryServiceStub:
     Look: _grpc.UnaryUnaryMultiCallable[_directory_pb2.LookRequest, _directory_pb2.LookResponse]
     """Says who is online, for the devices of a gate that watch them."""
     ListGates: _grpc.UnaryUnaryMultiCallable[_directory_pb2.ListGatesRequest, _directory_pb2.ListGatesResponse]
-    """Lists the gates that are there, and how many sessions each holds."""
+    """Lists the gates that take sessions, and how many each holds."""
 
 @_typing.type_check_only
 class DirectoryServiceAsyncStub(DirectoryServiceStub):
@@ -54,7 +54,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Look: _aio.UnaryUnaryMultiCallable[_directory_pb2.LookRequest, _directory_pb2.LookResponse]  # type: ignore[assignment]
     """Says who is online, for the devices of a gate that watch them."""
     ListGates: _aio.UnaryUnaryMultiCallable[_directory_pb2.ListGatesRequest, _directory_pb2.ListGatesResponse]  # type: ignore[assignment]
-    """Lists the gates that are there, and how many sessions each holds."""
+    """Lists the gates that take sessions, and how many each holds."""
 
 class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Which gates hold which users. Not routed by the gateway."""
@@ -83,6 +83,6 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_pb2.ListGatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.ListGatesResponse, _abc.Awaitable[_directory_pb2.ListGatesResponse]]:
-        """Lists the gates that are there, and how many sessions each holds."""
+        """Lists the gates that take sessions, and how many each holds."""
 
 def add_DirectoryServiceServicer_to_server(servicer: DirectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

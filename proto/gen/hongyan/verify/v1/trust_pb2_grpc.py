@@ -63,8 +63,8 @@ class TrustServiceServicer:
 
     def GetTrust(self, request, context):
         """Returns the keys that sign access tokens, and the sessions that ended
-        after a mark. Each service asks every second, so an ended session is
-        refused everywhere within two.
+        after a mark. Each service asks every two seconds, so an ended session is
+        refused everywhere within three.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

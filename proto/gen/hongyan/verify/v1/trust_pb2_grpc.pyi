@@ -35,8 +35,8 @@ class TrustServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TrustServiceAsyncStub: ...
     GetTrust: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]
     """Returns the keys that sign access tokens, and the sessions that ended
-    after a mark. Each service asks every second, so an ended session is
-    refused everywhere within two.
+    after a mark. Each service asks every two seconds, so an ended session is
+    refused everywhere within three.
     """
     FindUsers: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindUsersRequest, _trust_pb2.FindUsersResponse]
     """Says which of some users have an account."""
@@ -52,8 +52,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTrust: _aio.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]  # type: ignore[assignment]
     """Returns the keys that sign access tokens, and the sessions that ended
-    after a mark. Each service asks every second, so an ended session is
-    refused everywhere within two.
+    after a mark. Each service asks every two seconds, so an ended session is
+    refused everywhere within three.
     """
     FindUsers: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindUsersRequest, _trust_pb2.FindUsersResponse]  # type: ignore[assignment]
     """Says which of some users have an account."""
@@ -72,8 +72,8 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trust_pb2.GetTrustResponse, _abc.Awaitable[_trust_pb2.GetTrustResponse]]:
         """Returns the keys that sign access tokens, and the sessions that ended
-        after a mark. Each service asks every second, so an ended session is
-        refused everywhere within two.
+        after a mark. Each service asks every two seconds, so an ended session is
+        refused everywhere within three.
         """
 
     @_abc_1.abstractmethod
