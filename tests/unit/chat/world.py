@@ -103,6 +103,10 @@ class Pod:
         await until(lambda: number in self.entries())
         return self.entries()[number].outcome
 
+    async def append(self, send: Send) -> Message:
+        """Commits what a unary call sends."""
+        return await self.committer.append(send)
+
     async def outcomes(self, count: int) -> list[Message | AppError]:
         """Waits until so many outcomes are there; returns them in the order of submission."""
         await until(lambda: len(self.entries()) >= count)
@@ -122,14 +126,22 @@ async def committing(
     hot: int = 20_000,
     now: Callable[[], int] = tick,
     crash: Callable[[str], None] = lambda _: None,
+    acts: GroupChanges | None = None,
 ) -> AsyncIterator[Pod]:
     """Runs a committer."""
     batches: list[list[Entry]] = []
+
+    def committed(entries: list[Entry]) -> None:
+        batches.append(entries)
+        for entry in entries:
+            if isinstance(entry.origin, asyncio.Future) and not entry.origin.done():
+                entry.origin.set_result(entry.outcome)
+
     committer = Committer(
         begin,
         now=now,
-        on_commit=batches.append,
-        changes=Changes(120, 86_400, GroupChanges(500, 5_000).perform),
+        on_commit=committed,
+        changes=Changes(120, 86_400, (acts or GroupChanges(500, 5_000)).perform),
         size=size,
         capacity=capacity,
         hot=hot,
