@@ -38,6 +38,7 @@ from services.chat.search_rpc import SearchService
 from services.chat.search_store import transactions
 from services.chat.settings import Settings
 from services.chat.store import Store
+from services.chat.user_changes import UserChanges
 from services.common import calls, serving
 from services.common.database import Database
 from services.common.limits import Limit, LocalLimit
@@ -125,7 +126,8 @@ async def serve() -> None:
         crash=crash_at(settings.chat_crash_point),
     )
     links.cursors = Cursors(begin, now=now, on_moved=links.moved)
-    personal = Personal(begin, wire, on_changed=links.changed)
+    user_changes = UserChanges(begin, on_changed=links.changed)
+    personal = Personal(user_changes, wire)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
     groups = GroupService(

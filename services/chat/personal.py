@@ -3,29 +3,19 @@
 Each is a change under the user's next version, so that every device of the user gets it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from services.chat.model import Change, Settings
+from services.chat.model import Settings
 from services.chat.rules import not_a_member
-from services.common.database import Duplicate, LostRace
-from services.common.errors import NotFound, Unavailable
-
-ATTEMPTS = 4
-# A device that missed more starts anew.
-KEPT_CHANGES = 1_000
-
-
-T = TypeVar("T")
+from services.chat.user_changes import Notes, UserChanges
+from services.common.errors import NotFound
 
 
 class PersonalStore(Protocol):
     """The storage that these rules need, inside one transaction."""
 
-    async def next_version(self, user_id: str) -> int: ...
-    async def add_change(self, user_id: str, change: Change, keep: int) -> None: ...
     async def lock_settings(self, user_id: str, conversation_id: str) -> Settings | None: ...
     async def put_settings(
         self, user_id: str, conversation_id: str, settings: Settings
@@ -42,38 +32,34 @@ class ChangeFormat(Protocol):
     def hidden_change(self, version: int, conversation_id: str, seqs: Sequence[int]) -> bytes: ...
 
 
-Begin = Callable[[], AbstractAsyncContextManager[PersonalStore]]
-
-
 class Personal:
-    """The personal side of conversations. `on_changed` is called after the commit."""
+    """The personal side of conversations."""
 
-    def __init__(
-        self, begin: Begin, format: ChangeFormat, on_changed: Callable[[str, Change], None]
-    ) -> None:
-        self._begin = begin
+    def __init__(self, changes: UserChanges, format: ChangeFormat) -> None:
+        self._changes = changes
         self._format = format
-        self._on_changed = on_changed
 
     async def update(
         self, user_id: str, conversation_id: str, values: Mapping[str, Any]
     ) -> tuple[Settings, int]:
         """Sets fields of the settings; returns all of them, and the user's version."""
 
-        async def change(store: PersonalStore, version: int) -> tuple[Settings, bytes]:
+        async def change(store: PersonalStore, notes: Notes) -> Settings:
             settings = await self._settings(store, user_id, conversation_id)
             settings = replace(settings, **values)
             await store.put_settings(user_id, conversation_id, settings)
-            return settings, self._format.settings_change(version, conversation_id, settings)
+            self._note(notes, user_id, conversation_id, settings)
+            return settings
 
-        return await self._run(user_id, change)
+        settings, versions = await self._changes.run([user_id], change)
+        return settings, versions[user_id]
 
     async def clear(
         self, user_id: str, conversation_id: str, seq: int, remove: bool
     ) -> tuple[Settings, int]:
         """Clears a log up to a seq, or to its end, for the user; never takes that back."""
 
-        async def change(store: PersonalStore, version: int) -> tuple[Settings, bytes]:
+        async def change(store: PersonalStore, notes: Notes) -> Settings:
             settings = await self._settings(store, user_id, conversation_id)
             end = await store.end_of(conversation_id)
             settings = replace(
@@ -83,41 +69,39 @@ class Personal:
                 removed=remove,
             )
             await store.put_settings(user_id, conversation_id, settings)
-            return settings, self._format.settings_change(version, conversation_id, settings)
+            self._note(notes, user_id, conversation_id, settings)
+            return settings
 
-        return await self._run(user_id, change)
+        settings, versions = await self._changes.run([user_id], change)
+        return settings, versions[user_id]
 
     async def hide(self, user_id: str, conversation_id: str, seqs: Sequence[int]) -> int:
         """Hides messages from the user; returns the user's version."""
 
-        async def change(store: PersonalStore, version: int) -> tuple[None, bytes]:
+        async def change(store: PersonalStore, notes: Notes) -> None:
             await self._settings(store, user_id, conversation_id)
             if max(seqs) > await store.end_of(conversation_id):
                 raise NotFound("MESSAGE_NOT_FOUND", "there is no such message")
             before = await store.hidden(user_id, conversation_id, seqs)
             if new := sorted(set(seqs) - before):
                 await store.hide(user_id, conversation_id, new)
-            return None, self._format.hidden_change(version, conversation_id, sorted(set(seqs)))
+            notes.add(
+                user_id,
+                lambda version: self._format.hidden_change(
+                    version, conversation_id, sorted(set(seqs))
+                ),
+            )
 
-        return (await self._run(user_id, change))[1]
+        return (await self._changes.run([user_id], change))[1][user_id]
+
+    def _note(self, notes: Notes, user_id: str, conversation_id: str, settings: Settings) -> None:
+        notes.add(
+            user_id,
+            lambda version: self._format.settings_change(version, conversation_id, settings),
+        )
 
     async def _settings(self, store: PersonalStore, user_id: str, conversation_id: str) -> Settings:
         settings = await store.lock_settings(user_id, conversation_id)
         if settings is None:
             raise not_a_member()
         return settings
-
-    async def _run(
-        self, user_id: str, change: Callable[[PersonalStore, int], Awaitable[tuple[T, bytes]]]
-    ) -> tuple[T, int]:
-        for _ in range(ATTEMPTS):
-            try:
-                async with self._begin() as store:
-                    version = await store.next_version(user_id)
-                    result, payload = await change(store, version)
-                    await store.add_change(user_id, Change(version, payload), KEPT_CHANGES)
-            except (LostRace, Duplicate):  # a duplicate: the user's first change, twice at once
-                continue
-            self._on_changed(user_id, Change(version, payload))
-            return result, version
-        raise Unavailable("DATABASE_BUSY", "the settings are too busy", retry_seconds=0.5)

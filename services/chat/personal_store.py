@@ -162,18 +162,20 @@ class PersonalStore:
 
     # Versions
 
-    async def next_version(self, user_id: str) -> int:
-        """Counts a user's version up and returns it; locks it until the end."""
+    async def lock_version(self, user_id: str) -> int:
+        """Returns a user's version and locks it until the end."""
         version = await self._connection.scalar(
             sa.select(user_state.c.version).where(user_state.c.user_id == user_id).with_for_update()
         )
         if version is None:
-            await self._connection.execute(sa.insert(user_state).values(user_id=user_id, version=1))
-            return 1
+            await self._connection.execute(sa.insert(user_state).values(user_id=user_id, version=0))
+        return int(version or 0)
+
+    async def set_version(self, user_id: str, version: int) -> None:
+        """Sets a user's version, which is locked."""
         await self._connection.execute(
-            sa.update(user_state).where(user_state.c.user_id == user_id).values(version=version + 1)
+            sa.update(user_state).where(user_state.c.user_id == user_id).values(version=version)
         )
-        return int(version) + 1
 
     async def add_change(self, user_id: str, change: Change, keep: int) -> None:
         """Adds a change, and forgets all but the newest `keep`."""

@@ -36,6 +36,7 @@ from services.chat.search_rpc import SearchService
 from services.chat.search_store import transactions
 from services.chat.settings import Settings as ChatSettings
 from services.chat.store import Store
+from services.chat.user_changes import UserChanges
 from services.common.database import Database
 from services.common.identity import Caller
 from services.common.interceptors import Interceptor
@@ -157,7 +158,8 @@ class ChatPod(Service):
             hot=self._commit_queue,
         )
         links.cursors = Cursors(begin, now, on_moved=links.moved)
-        personal = Personal(begin, wire, links.changed)
+        user_changes = UserChanges(begin, links.changed)
+        personal = Personal(user_changes, wire)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
         self.notifications = Notifications(ChatSettings(), self.database)
         push = NotificationService(self.notifications.registrations, "")

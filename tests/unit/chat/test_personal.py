@@ -8,8 +8,9 @@ from hongyan.chat.v1 import conversation_pb2, message_pb2
 from services.chat import wire
 from services.chat.changes import Edit
 from services.chat.model import EDIT, Change, Message, Settings
-from services.chat.personal import KEPT_CHANGES, Personal
+from services.chat.personal import Personal
 from services.chat.rules import Caught, Chat, Known, Missing, Part
+from services.chat.user_changes import KEPT_CHANGES, UserChanges
 from services.chat.wire import to_message
 from services.common.errors import Denied, NotFound
 from tests.unit.chat.world import World, committing
@@ -26,7 +27,8 @@ class Desk:
 @pytest.fixture
 def desk(world: World) -> Desk:
     told: list[tuple[str, Change]] = []
-    return Desk(Personal(world.begin, wire, lambda *it: told.append(it)), told)
+    changes = UserChanges(world.begin, lambda *it: told.append(it))
+    return Desk(Personal(changes, wire), told)
 
 
 @pytest.fixture(autouse=True)
