@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+import secrets
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ import structlog
 from opentelemetry import propagate, trace
 
 from services.chat.changes import Author, Changes, ChangeStore, Detail, GroupAct, Made, SetTimer
-from services.chat.group_changes import Admit
+from services.chat.group_changes import Admit, Befriend
 from services.chat.guard import refuse
 from services.chat.model import SHOWN, TEXT, TEXTS, Guard, Message
 from services.chat.rules import not_a_member
@@ -406,6 +407,19 @@ class Committer:
             links=links,
             attributes={"hongyan.messages": len(batch)},
         )
+
+
+def greet_by(committer: Committer) -> Callable[[str, str], Awaitable[None]]:
+    """Returns what puts a line into the conversation of two who have become friends."""
+
+    async def greet(conversation_id: str, user_id: str) -> None:
+        id = f"friends-{secrets.token_hex(12)}"
+        try:
+            await committer.append(Send(conversation_id, user_id, id, b"friends", Befriend()))
+        except AppError as error:  # they are friends, with or without the line
+            log.warning("friends.no_line", reason=error.reason)
+
+    return greet
 
 
 class _Group:

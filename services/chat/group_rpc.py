@@ -33,12 +33,18 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
     """Groups, for their members."""
 
     def __init__(
-        self, chat: Chat, rules: groups.GroupService, create: LocalLimit, change: LocalLimit
+        self,
+        chat: Chat,
+        rules: groups.GroupService,
+        create: LocalLimit,
+        change: LocalLimit,
+        code: LocalLimit,
     ) -> None:
         self._chat = chat
         self._rules = rules
         self._create = create
         self._change = change
+        self._code = code
 
     async def CreateGroup(self, request: group_pb2.CreateGroupRequest, context: Any) -> Any:
         self._create.take(caller().user_id)
@@ -168,7 +174,7 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
         return group_pb2.RevokeInviteResponse()
 
     async def ResolveInvite(self, request: group_pb2.ResolveInviteRequest, context: Any) -> Any:
-        self._change.take(caller().user_id)
+        self._code.take(caller().user_id)
         door = await self._rules.door(caller().user_id, request.code)
         return group_pb2.ResolveInviteResponse(
             conversation_id=door.invite.conversation_id,
@@ -180,7 +186,7 @@ class GroupService(group_pb2_grpc.GroupServiceServicer):
         )
 
     async def JoinGroup(self, request: group_pb2.JoinGroupRequest, context: Any) -> Any:
-        self._change.take(caller().user_id)
+        self._code.take(caller().user_id)
         joined, id = await self._rules.join(caller().user_id, request.code, request.greeting)
         state = group_pb2.JOIN_STATE_JOINED if joined else group_pb2.JOIN_STATE_WAITING
         return group_pb2.JoinGroupResponse(state=state, conversation_id=id)

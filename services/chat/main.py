@@ -4,12 +4,13 @@ import argparse
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
 from hongyan.chat.v1 import (
+    contact_pb2_grpc,
     conversation_pb2_grpc,
     group_pb2_grpc,
     link_pb2_grpc,
@@ -17,11 +18,12 @@ from hongyan.chat.v1 import (
     notification_pb2_grpc,
     search_pb2_grpc,
 )
-from hongyan.verify.v1 import trust_pb2, trust_pb2_grpc
 
 from services.chat import wire
 from services.chat.changes import Changes
-from services.chat.committer import Committer
+from services.chat.committer import Committer, greet_by
+from services.chat.contact_rpc import ContactService
+from services.chat.contacts import ContactRules, Strangers
 from services.chat.cursors import Cursors
 from services.chat.expiry import Expiry
 from services.chat.group_changes import GroupChanges
@@ -31,8 +33,9 @@ from services.chat.link import Links
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
 from services.chat.personal import Personal
+from services.chat.policies import Policies
 from services.chat.rpc import ConversationService, MessageService
-from services.chat.rules import Chat, FindUsers
+from services.chat.rules import Chat
 from services.chat.search import Search
 from services.chat.search_rpc import SearchService
 from services.chat.search_store import transactions
@@ -47,28 +50,11 @@ from services.common.tokens import Trust
 NAMES = (
     "hongyan.chat.v1.MessageService",
     "hongyan.chat.v1.ConversationService",
+    "hongyan.chat.v1.ContactService",
     "hongyan.chat.v1.GroupService",
     "hongyan.chat.v1.SearchService",
     "hongyan.chat.v1.NotificationService",
 )
-
-
-def find_users_by(channel: grpc.aio.Channel, internal_key: str) -> FindUsers:
-    """Returns what asks verify which users exist."""
-    stub = trust_pb2_grpc.TrustServiceStub(channel)
-    metadata = calls.internal_metadata(internal_key)
-
-    async def find(user_ids: Collection[str]) -> Collection[str]:
-        request = trust_pb2.FindUsersRequest(user_ids=user_ids)
-        try:
-            answer = await stub.FindUsers(
-                request, metadata=metadata, timeout=calls.DEADLINE_SECONDS
-            )
-        except grpc.aio.AioRpcError as error:
-            raise calls.unavailable("VERIFY_AWAY", error) from error
-        return frozenset(answer.user_ids)
-
-    return find
 
 
 def crash_at(point: str) -> Callable[[str], None]:
@@ -106,13 +92,11 @@ async def serve() -> None:
     def now() -> int:
         return time.time_ns() // 1000
 
-    chat = Chat(
-        begin,
-        read,
-        find_users_by(channel, internal_key),
-        new_id=lambda: uuid_utils.uuid7().hex,
-        now=now,
-    )
+    def new_id() -> str:
+        return uuid_utils.uuid7().hex
+
+    policies = Policies(channel, internal_key, now=time.monotonic)
+    chat = Chat(begin, read, Strangers(read, policies.find).meet, new_id, now)
     links = Links(chat)
     acts = GroupChanges(settings.group_members, settings.large_group_members)
     links.committer = Committer(
@@ -130,6 +114,24 @@ async def serve() -> None:
     personal = Personal(user_changes, wire)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
+    code_limit = LocalLimit(Limit.parse("code", settings.limit_code), now=time.monotonic)
+    contacts = ContactService(
+        ContactRules(
+            user_changes,
+            read,
+            wire,
+            find_policies=policies.find,
+            on_friends=greet_by(links.committer),
+            new_id=new_id,
+            now=now,
+            request_days=settings.contact_request_days,
+        ),
+        request=LocalLimit(
+            Limit.parse("contact_request", settings.limit_contact_request), now=time.monotonic
+        ),
+        change=change_limit,
+        code=code_limit,
+    )
     groups = GroupService(
         chat,
         Groups(
@@ -137,11 +139,12 @@ async def serve() -> None:
             read,
             append=links.committer.append,
             changes=acts,
-            new_id=lambda: uuid_utils.uuid7().hex,
+            new_id=new_id,
             now=now,
         ),
         LocalLimit(Limit.parse("group", settings.limit_group), now=time.monotonic),
         change_limit,
+        code_limit,
     )
     search = SearchService(
         Search(*transactions(database), now=now, clock=time.monotonic),
@@ -158,6 +161,7 @@ async def serve() -> None:
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(
             ConversationService(chat, links.cursors, personal, change_limit), server
         )
+        contact_pb2_grpc.add_ContactServiceServicer_to_server(contacts, server)
         group_pb2_grpc.add_GroupServiceServicer_to_server(groups, server)
         search_pb2_grpc.add_SearchServiceServicer_to_server(search, server)
         notification_pb2_grpc.add_NotificationServiceServicer_to_server(

@@ -109,8 +109,13 @@ class ReadStore:
             sa.select(conversation.c.id).where(conversation.c.pair == pair)
         )
 
-    async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None:
-        """Adds a direct conversation and its members; raises Duplicate if the pair has one."""
+    async def add_direct(
+        self, conversation_id: str, pair: str, users: Collection[str], asked: Collection[str]
+    ) -> None:
+        """Adds a direct conversation and its members; raises Duplicate if the pair has one.
+
+        It lands in the box of requests of those who are asked.
+        """
         await self._connection.execute(
             sa.insert(conversation).values(
                 id=conversation_id,
@@ -128,6 +133,7 @@ class ReadStore:
                     "user_id": user_id,
                     "conversation_id": conversation_id,
                     "read_seq": 0,
+                    "request": int(user_id in asked),
                 }
                 for user_id in users
             ],

@@ -90,7 +90,9 @@ class Conversations(Protocol):
 
     async def seat(self, conversation_id: str, user_id: str) -> Seat | None: ...
     async def find_direct(self, pair: str) -> str | None: ...
-    async def add_direct(self, conversation_id: str, pair: str, users: Collection[str]) -> None: ...
+    async def add_direct(
+        self, conversation_id: str, pair: str, users: Collection[str], asked: Collection[str]
+    ) -> None: ...
     async def head(self, user_id: str, conversation_id: str) -> Head | None: ...
     async def heads(self, user_id: str, after: Place | None, limit: int) -> list[Head]: ...
     async def moved_since(self, user_id: str, moment: int) -> set[str]: ...
@@ -118,7 +120,8 @@ class Conversations(Protocol):
 
 
 Begin = Callable[[], AbstractAsyncContextManager[Conversations]]
-FindUsers = Callable[[Collection[str]], Awaitable[Collection[str]]]
+Meet = Callable[[str, str], Awaitable[bool]]
+"""(user_id, other_id) → whether it lands in the other's box of requests; raises AppError."""
 
 
 def not_a_member() -> AppError:
@@ -133,13 +136,13 @@ class Chat:
         self,
         begin: Begin,
         read: Begin,
-        find_users: FindUsers,
+        meet: Meet,
         new_id: Callable[[], str],
         now: Callable[[], int],
     ) -> None:
         self._begin = begin
         self._read = read
-        self._find_users = find_users
+        self._meet = meet
         self._new_id = new_id
         self._now = now
 
@@ -155,17 +158,16 @@ class Chat:
         async with self._read() as store:
             conversation_id = await store.find_direct(pair)
         if conversation_id is None:
-            if other_id not in await self._find_users([other_id]):
-                raise NotFound("USER_NOT_FOUND", "no such user")
-            conversation_id = await self._add_direct(pair, (user_id, other_id))
+            asked = (other_id,) if await self._meet(user_id, other_id) else ()
+            conversation_id = await self._add_direct(pair, (user_id, other_id), asked)
         return await self.conversation(user_id, conversation_id)
 
-    async def _add_direct(self, pair: str, users: Collection[str]) -> str:
+    async def _add_direct(self, pair: str, users: Collection[str], asked: Collection[str]) -> str:
         for _ in range(ATTEMPTS):
             conversation_id = self._new_id()
             try:
                 async with self._begin() as store:
-                    await store.add_direct(conversation_id, pair, users)
+                    await store.add_direct(conversation_id, pair, users, asked)
             except Duplicate:  # the other one was quicker: both get the same conversation
                 async with self._read() as store:
                     found = await store.find_direct(pair)

@@ -32,6 +32,12 @@ class Settings(ServiceSettings, DatabaseSettings):
     """Searches of a user: bucket/seconds for one more."""
     limit_group: str = "10/600"
     """Groups a user may make: bucket/seconds for one more."""
+    limit_contact_request: str = "20/300"
+    """Requests to be friends that a user may send: bucket/seconds for one more."""
+    limit_code: str = "100/15"
+    """Codes and invites that a user may look up: bucket/seconds for one more."""
+    contact_request_days: int = 7
+    """How long a request to be friends can be answered."""
     group_members: int = 500
     """How many members a group has at most."""
     large_group_members: int = 5_000

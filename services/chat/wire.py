@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from hongyan.chat.v1 import conversation_pb2, group_event_pb2, message_pb2
+from hongyan.chat.v1 import contact_pb2, conversation_pb2, group_event_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 
 from services.chat import changes
 from services.chat.committer import Send
+from services.chat.contacts import Contact, Request
 from services.chat.group_changes import to_rules
 from services.chat.model import TEXT, Conversation, Group, Message, Post, Settings
 from services.chat.permissions import Act, may
@@ -216,4 +217,45 @@ def hidden_change(version: int, conversation_id: str, seqs: Sequence[int]) -> by
     change = conversation_pb2.UserChange(version=version)
     change.hidden.conversation_id = conversation_id
     change.hidden.seqs.extend(seqs)
+    return change.SerializeToString()
+
+
+def to_contact(contact: Contact) -> contact_pb2.Contact:
+    """Returns what a user is to another."""
+    target = contact_pb2.Contact(
+        user_id=contact.other_id,
+        friend=contact.friend,
+        remark=contact.remark,
+        tags=contact.tags,
+        starred=contact.starred,
+        blocked=contact.blocked,
+    )
+    if contact.friends_since:
+        _write_time(contact.friends_since, target.friends_since)
+    return target
+
+
+def to_request(request: Request) -> contact_pb2.ContactRequest:
+    """Returns a request to be friends."""
+    target = contact_pb2.ContactRequest(
+        user_id=request.other_id,
+        incoming=request.incoming,
+        greeting=request.greeting,
+        source=contact_pb2.ContactSource.ValueType(request.source),
+        state=contact_pb2.ContactRequestState.ValueType(request.state),
+    )
+    _write_time(request.created_at, target.created_at)
+    _write_time(request.expires_at, target.expires_at)
+    return target
+
+
+def contact_change(version: int, contact: Contact) -> bytes:
+    """Returns the change that tells of a contact."""
+    change = conversation_pb2.UserChange(version=version, contact=to_contact(contact))
+    return change.SerializeToString()
+
+
+def request_change(version: int, request: Request) -> bytes:
+    """Returns the change that tells of a request to be friends."""
+    change = conversation_pb2.UserChange(version=version, contact_request=to_request(request))
     return change.SerializeToString()

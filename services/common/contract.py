@@ -3,7 +3,9 @@
 import protovalidate
 from google.protobuf import descriptor, message
 from hongyan.chat.v1 import (
+    contact_pb2,
     conversation_pb2,
+    group_pb2,
     link_pb2,
     message_pb2,
     notification_pb2,
@@ -25,6 +27,8 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         trust_pb2,
         message_pb2,
         conversation_pb2,
+        contact_pb2,
+        group_pb2,
         search_pb2,
         notification_pb2,
         link_pb2,

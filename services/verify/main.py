@@ -18,6 +18,7 @@ from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
+from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.settings import Settings
@@ -80,14 +81,25 @@ async def serve() -> None:
         new_id=lambda: uuid_utils.uuid7().hex,
     )
 
+    profiles = Profiles(
+        begin,
+        read,
+        limits=SharedLimits(redis),
+        search=Limit.parse("search_user", settings.limit_search_user),
+        handle_days=settings.handle_days,
+        now=lambda: time.time_ns() // 1000,
+    )
+
     async def own_trust(mark: int) -> TrustUpdate:
         ended, following = await verify.ended_since(mark)
         return TrustUpdate(signer.key_set_json, tuple(ended), following)
 
     def register(server: grpc.aio.Server) -> None:
-        account_pb2_grpc.add_AccountServiceServicer_to_server(AccountService(verify), server)
+        account_pb2_grpc.add_AccountServiceServicer_to_server(
+            AccountService(verify, profiles), server
+        )
         trust_pb2_grpc.add_TrustServiceServicer_to_server(
-            TrustService(verify, signer.key_set_json), server
+            TrustService(verify, profiles, signer.key_set_json), server
         )
 
     trust = Trust(own_trust, now=time.time)

@@ -1,10 +1,10 @@
-"""What accounts may and must do: codes, passwords, sessions, profiles."""
+"""What accounts may and must do: codes, passwords, sessions."""
 
 import hashlib
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -55,6 +55,19 @@ class Account:
     password_hash: str
     created_at: int
     presence_hidden: bool = False
+    handle: str = ""
+    handle_changed_at: int = 0
+    signature: str = ""
+    region: str = ""
+    gender: int = 0
+    """A number of the contract's Gender."""
+    hide_from_handle_search: bool = False
+    hide_from_email_search: bool = False
+    add_policy: int = 1
+    """A number of the contract's AddPolicy."""
+    stranger_policy: int = 1
+    """A number of the contract's StrangerPolicy."""
+    hide_read_receipts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +120,7 @@ class Accounts(Protocol):
     async def account(self, user_id: str) -> Account | None: ...
     async def locked_account(self, user_id: str) -> Account | None: ...
     async def account_by_email(self, email: str) -> Account | None: ...
-    async def existing(self, user_ids: Collection[str]) -> list[str]: ...
     async def add_account(self, account: Account) -> None: ...
-    async def set_name(self, user_id: str, display_name: str) -> None: ...
-    async def hide_presence(self, user_id: str, hidden: bool) -> None: ...
-    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]: ...
     async def set_password(self, user_id: str, password_hash: str) -> None: ...
     async def put_code(self, email: str, purpose: int, code: Code) -> None: ...
     async def code(self, email: str, purpose: int) -> Code | None: ...
@@ -304,40 +313,6 @@ class Verify:
         await self._transaction(work)
         CODES.labels("used").inc()
 
-    async def me(self, user_id: str) -> Account:
-        """Returns an account; raises NotFound."""
-        async with self._read() as store:
-            account = await store.account(user_id)
-        if account is None:
-            raise NotFound("USER_NOT_FOUND", "no such user")
-        return account
-
-    async def change(
-        self, user_id: str, display_name: str | None, presence_hidden: bool | None
-    ) -> Account:
-        """Changes the name that others see, and whether they see one's presence; None: as it is."""
-        name = None if display_name is None else normal_name(display_name, "me.display_name")
-        async with self._begin() as store:
-            if name is not None:
-                await store.set_name(user_id, name)
-            if presence_hidden is not None:
-                await store.hide_presence(user_id, presence_hidden)
-        return await self.me(user_id)
-
-    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those users who show their presence to nobody."""
-        if not user_ids:
-            return []
-        async with self._read() as store:
-            return await store.hidden_presence(user_ids)
-
-    async def existing(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those users that there are."""
-        if not user_ids:
-            return []
-        async with self._read() as store:
-            return await store.existing(user_ids)
-
     # Sessions
 
     async def login(
@@ -489,7 +464,7 @@ def normal_email(email: str) -> str:
     return unicodedata.normalize("NFC", email).strip().lower()
 
 
-def normal_name(name: str, field: str = "display_name") -> str:
+def normal_name(name: str, field: str = "display_name", most: int = NAME_LENGTH) -> str:
     """Returns the form in which a name is kept; raises Invalid for one that cannot be shown."""
     name = unicodedata.normalize("NFC", name).strip()
     problem = ""
@@ -501,8 +476,8 @@ def normal_name(name: str, field: str = "display_name") -> str:
         for sign in name
     ):
         problem = "has control characters"
-    elif len(name) > NAME_LENGTH:  # composing a text can make it longer
-        problem = f"has more than {NAME_LENGTH} characters"
+    elif len(name) > most:  # composing a text can make it longer
+        problem = f"has more than {most} characters"
     if problem:
         raise Invalid("INVALID_FIELD", f"{field}: {problem}", fields={field: problem})
     return name

@@ -40,6 +40,10 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
     """Log-ins for one account from one IP address."""
     limit_login_ip: str = "100/2"
     """Log-ins from one IP address."""
+    limit_search_user: str = "100/15"
+    """Searches of a user for others, by handle or address."""
+    handle_days: int = 365
+    """How long a handle stays before it can be changed again."""
 
     def signing_key_pem(self) -> bytes:
         """Returns the signing key; raises ValueError when there is none."""

@@ -1,6 +1,7 @@
 """Verify's tables, and the only SQL that touches them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +20,18 @@ account = sa.Table(
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("presence_hidden", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("handle", sa.String(20), nullable=False, server_default=""),
+    # The handle without its case; NULL while there is none.
+    sa.Column("handle_key", id_column_type(20), unique=True),
+    sa.Column("handle_changed_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("signature", text_column_type(120), nullable=False, server_default=""),
+    sa.Column("region", text_column_type(64), nullable=False, server_default=""),
+    sa.Column("gender", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("hide_from_handle_search", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("hide_from_email_search", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("add_policy", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("stranger_policy", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("hide_read_receipts", sa.SmallInteger, nullable=False, server_default="0"),
 )
 
 code = sa.Table(
@@ -87,15 +100,28 @@ class Store:
         statement = sa.select(account).where(condition)
         rows = await self._connection.execute(statement.with_for_update() if lock else statement)
         row = rows.first()
-        if row is None:
-            return None
-        return Account(
-            row.user_id,
-            row.email,
-            row.display_name,
-            row.password_hash,
-            row.created_at,
-            bool(row.presence_hidden),
+        return _to_account(row) if row else None
+
+    async def account_by_handle(self, handle: str) -> Account | None:
+        """Returns an account by its handle, whatever the case."""
+        return await self._account(account.c.handle_key == handle.casefold())
+
+    async def accounts(self, user_ids: Collection[str]) -> list[Account]:
+        """Returns those accounts that there are."""
+        rows = await self._connection.execute(
+            sa.select(account).where(account.c.user_id.in_(user_ids))
+        )
+        return [_to_account(row) for row in rows]
+
+    async def change(self, user_id: str, values: Mapping[str, Any]) -> None:
+        """Sets fields of an account; raises Duplicate when another one has the handle."""
+        columns: dict[str, Any] = {
+            name: int(value) if isinstance(value, bool) else value for name, value in values.items()
+        }
+        if "handle" in columns:
+            columns["handle_key"] = columns["handle"].casefold()
+        await self._connection.execute(
+            sa.update(account).where(account.c.user_id == user_id).values(**columns)
         )
 
     async def existing(self, user_ids: Collection[str]) -> list[str]:
@@ -115,20 +141,6 @@ class Store:
                 password_hash=new.password_hash,
                 created_at=new.created_at,
             )
-        )
-
-    async def set_name(self, user_id: str, display_name: str) -> None:
-        """Changes a name."""
-        await self._connection.execute(
-            sa.update(account).where(account.c.user_id == user_id).values(display_name=display_name)
-        )
-
-    async def hide_presence(self, user_id: str, hidden: bool) -> None:
-        """Sets whether a user's presence is hidden."""
-        await self._connection.execute(
-            sa.update(account)
-            .where(account.c.user_id == user_id)
-            .values(presence_hidden=int(hidden))
         )
 
     async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
@@ -313,3 +325,24 @@ class Store:
             .order_by(session.c.ended_at)
         )
         return [(session_id, ended_at) for session_id, ended_at in rows]
+
+
+def _to_account(row: Any) -> Account:
+    return Account(
+        row.user_id,
+        row.email,
+        row.display_name,
+        row.password_hash,
+        row.created_at,
+        bool(row.presence_hidden),
+        row.handle,
+        row.handle_changed_at,
+        row.signature,
+        row.region,
+        row.gender,
+        bool(row.hide_from_handle_search),
+        bool(row.hide_from_email_search),
+        row.add_policy,
+        row.stranger_policy,
+        bool(row.hide_read_receipts),
+    )
