@@ -9,7 +9,13 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from hongyan.chat.v1 import conversation_pb2, message_pb2, search_pb2
+from hongyan.chat.v1 import (
+    conversation_pb2,
+    group_event_pb2,
+    group_pb2,
+    message_pb2,
+    search_pb2,
+)
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import presence_pb2
 
@@ -147,9 +153,25 @@ async def test_an_ended_session_may_call_nothing(
 
 @dataclass(frozen=True)
 class Foreign:
-    """How to ask for a conversation by its id."""
+    """How to ask for a conversation by its id.
+
+    `group` says whether it must be one; `answer` is what the owner is told who may ask.
+    """
 
     request: Callable[[str], Message]
+    group: bool = False
+    answer: tuple[grpc.StatusCode, str] = (grpc.StatusCode.OK, "")
+
+
+def of_group(request: type[Message], reason: str = "", **fields: Any) -> Foreign:
+    """Returns the case of an rpc on a group of ann and bob."""
+    code = {
+        "": grpc.StatusCode.OK,
+        "OWNER_CANNOT_LEAVE": grpc.StatusCode.FAILED_PRECONDITION,
+    }.get(reason, grpc.StatusCode.NOT_FOUND)
+    return Foreign(
+        lambda id: request(conversation_id=id, **fields), group=True, answer=(code, reason)
+    )
 
 
 NO_FOREIGN_ID = {
@@ -161,6 +183,28 @@ NO_FOREIGN_ID = {
     "/hongyan.chat.v1.NotificationService/GetWebPushKey": "is the same for all",
     "/hongyan.status.v1.PresenceService/Query": "presence is open to every user in 1.0",
     "/hongyan.gate.v1.GateService/Connect": "has a test of its own below",
+    **{
+        f"/hongyan.chat.v1.ContactService/{rpc}": "acts on the caller's own contacts only"
+        for rpc in (
+            "ListContacts",
+            "UpdateContact",
+            "DeleteContact",
+            "Block",
+            "Unblock",
+            "RequestContact",
+            "ListContactRequests",
+            "AcceptContactRequest",
+            "DeclineContactRequest",
+            "WithdrawContactRequest",
+            "CreateContactCode",
+            "ListContactCodes",
+            "RevokeContactCode",
+        )
+    },
+    "/hongyan.chat.v1.ContactService/ResolveContactCode": "who has the code may",
+    "/hongyan.chat.v1.GroupService/CreateGroup": "makes the caller's own only",
+    "/hongyan.chat.v1.GroupService/ResolveInvite": "who has the code may",
+    "/hongyan.chat.v1.GroupService/JoinGroup": "who has the code may",
 }
 FOREIGN = {
     "/hongyan.chat.v1.MessageService/Send": Foreign(
@@ -192,6 +236,33 @@ FOREIGN = {
     "/hongyan.chat.v1.ConversationService/MarkRead": Foreign(
         lambda id: conversation_pb2.MarkReadRequest(conversation_id=id, seq=1)
     ),
+    **{
+        f"/hongyan.chat.v1.GroupService/{rpc}": case
+        for rpc, case in {
+            "UpdateGroup": of_group(
+                group_pb2.UpdateGroupRequest, group=group_event_pb2.GroupSettings(name="x")
+            ),
+            "ListMembers": of_group(group_pb2.ListMembersRequest),
+            "AddMembers": of_group(group_pb2.AddMembersRequest, user_ids=["bob"]),
+            "RemoveMember": of_group(group_pb2.RemoveMemberRequest, user_id="bob"),
+            "LeaveGroup": of_group(group_pb2.LeaveGroupRequest, "OWNER_CANNOT_LEAVE"),
+            "SetRole": of_group(group_pb2.SetRoleRequest, user_id="bob", role=2),
+            "TransferGroup": of_group(group_pb2.TransferGroupRequest, user_id="bob"),
+            "DissolveGroup": of_group(group_pb2.DissolveGroupRequest),
+            "SilenceMember": of_group(group_pb2.SilenceMemberRequest, user_id="bob"),
+            "SetNickname": of_group(group_pb2.SetNicknameRequest, nickname="x"),
+            "Announce": of_group(group_pb2.AnnounceRequest, text="x"),
+            "CreateInvite": of_group(group_pb2.CreateInviteRequest),
+            "ListInvites": of_group(group_pb2.ListInvitesRequest),
+            "RevokeInvite": of_group(
+                group_pb2.RevokeInviteRequest, "INVITE_NOT_FOUND", invite_id="x"
+            ),
+            "ListJoinRequests": of_group(group_pb2.ListJoinRequestsRequest),
+            "AnswerJoinRequest": of_group(
+                group_pb2.AnswerJoinRequestRequest, "JOIN_REQUEST_NOT_FOUND", user_id="bob"
+            ),
+        }.items()
+    },
 }
 
 
@@ -203,7 +274,8 @@ def test_every_user_rpc_has_a_case_here() -> None:
 async def test_a_conversation_of_others_and_one_that_is_not_there_give_one_answer(
     channels: Channels, verify: Verify, chat: ChatPod, path: str
 ) -> None:
-    talk = await chat.talk("ann", "bob")
+    case = FOREIGN[path]
+    talk = await (chat.group("ann", "bob") if case.group else chat.talk("ann", "bob"))
     ann = (("authorization", f"Bearer {verify.token('ann')}"),)
     eve = (("authorization", f"Bearer {verify.token('eve')}"),)
     first = message_pb2.SendRequest(conversation_id=talk, client_message_id="first", text="hi")
@@ -213,15 +285,15 @@ async def test_a_conversation_of_others_and_one_that_is_not_there_give_one_answe
     assert sent == (grpc.StatusCode.OK, "")
     answers = []
     for id in (talk, "nowhere"):
-        request = FOREIGN[path].request(id).SerializeToString()
+        request = case.request(id).SerializeToString()
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await channels["chat"].unary_unary(path)(request, metadata=eve, timeout=10)
         status: Any = rpc_status.from_call(refused.value)  # type: ignore[arg-type]
         answers.append(status.SerializeToString(deterministic=True))
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert answers[0] == answers[1]
-    request = FOREIGN[path].request(talk).SerializeToString()
-    assert await call(channels, path, ann, request) == (grpc.StatusCode.OK, "")
+    request = case.request(talk).SerializeToString()
+    assert await call(channels, path, ann, request) == case.answer
 
 
 async def test_a_user_without_conversations_lists_none_of_others(
@@ -331,7 +403,15 @@ async def test_bytes_that_are_no_request_break_nothing(
     channels: Channels, verify: Verify, path: str
 ) -> None:
     metadata = (("authorization", f"Bearer {verify.token('ann')}"),)
-    without_text = ("/ListConversations", "/ListPushRegistrations", "/GetWebPushKey")
+    without_text = (
+        "/ListConversations",
+        "/ListPushRegistrations",
+        "/GetWebPushKey",
+        "/CreateContactCode",
+        "/ListContactCodes",
+        "/ListContactRequests",
+        "/ListContacts",
+    )
     no_utf8 = () if path.endswith(without_text) else (b"\x0a\x03\xff\xfe\xfd",)
     for data in (b"\xff\xff\xff", b"\x0b" * 1_000, *no_utf8):
         assert await call(channels, path, metadata, data) == (

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ import grpc
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hongyan.chat.v1 import (
+    contact_pb2_grpc,
     conversation_pb2_grpc,
+    group_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
     notification_pb2_grpc,
@@ -22,13 +25,19 @@ from hongyan.chat.v1 import (
 
 from services.chat import wire
 from services.chat.changes import Changes
-from services.chat.committer import Committer
+from services.chat.committer import Committer, greet_by
+from services.chat.contact_rpc import ContactService
+from services.chat.contacts import Approach, ContactRules, Strangers
 from services.chat.cursors import Cursors
 from services.chat.group_changes import GroupChanges
+from services.chat.group_rpc import GroupService
+from services.chat.groups import GroupService as Groups
+from services.chat.groups import Plan
 from services.chat.link import Links as ChatLinks
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
 from services.chat.personal import Personal
+from services.chat.policies import Policy
 from services.chat.rpc import ConversationService, MessageService
 from services.chat.rules import Chat
 from services.chat.search import Search
@@ -64,6 +73,7 @@ class Verify:
         self._signer = Signer(pem)
         self.hidden: set[str] = set()
         self.ended: list[str] = []
+        self.policies: dict[str, Policy] = {}
 
     def token(self, user_id: str, session_id: str = "") -> str:
         return self._signer.sign(Caller(user_id, session_id or f"{user_id}-1"), time.time())
@@ -75,8 +85,13 @@ class Verify:
     async def find_hidden_presence(self, user_ids: Collection[str]) -> set[str]:
         return self.hidden & set(user_ids)
 
-    async def find_users(self, user_ids: Collection[str]) -> Collection[str]:
-        return {user_id for user_id in user_ids if not user_id.startswith("nobody")}
+    async def find_policies(self, user_ids: Collection[str]) -> dict[str, Policy]:
+        """Everybody exists but those whose name begins with "nobody"."""
+        return {
+            user_id: self.policies.get(user_id, Policy(frozenset((1, 2, 3, 4)), False, False))
+            for user_id in user_ids
+            if not user_id.startswith("nobody")
+        }
 
 
 class Service:
@@ -145,7 +160,9 @@ class ChatPod(Service):
         self.begin = begin
         new_id = lambda: f"c{next(self.numbers)}"  # noqa: E731
         now = lambda: time.time_ns() // 1000  # noqa: E731
-        self.chat = chat = Chat(begin, read, self._verify.find_users, new_id, now)
+        self.chat = chat = Chat(
+            begin, read, Strangers(read, self._verify.find_policies).meet, new_id, now
+        )
         self.links = links = ChatLinks(chat)
         self.acts = GroupChanges(500, 5_000)
         links.committer = Committer(
@@ -168,7 +185,30 @@ class ChatPod(Service):
         )
         search_limit = LocalLimit(Limit("search", 30, 2), now=time.monotonic)
 
+        self.groups = Groups(
+            begin,
+            read,
+            append=links.committer.append,
+            changes=self.acts,
+            new_id=new_id,
+            now=now,
+        )
+        groups = GroupService(chat, self.groups, limit, limit, limit)
+        self.contacts = ContactRules(
+            user_changes,
+            read,
+            wire,
+            find_policies=self._verify.find_policies,
+            on_friends=greet_by(links.committer),
+            new_id=new_id,
+            now=now,
+            request_days=7,
+        )
+        contacts = ContactService(self.contacts, request=limit, change=limit, code=limit)
+
         def register(server: grpc.aio.Server) -> None:
+            contact_pb2_grpc.add_ContactServiceServicer_to_server(contacts, server)
+            group_pb2_grpc.add_GroupServiceServicer_to_server(groups, server)
             message_pb2_grpc.add_MessageServiceServicer_to_server(
                 MessageService(chat, links.committer, personal, limit), server
             )
@@ -188,6 +228,17 @@ class ChatPod(Service):
         await super().stop()
         await self.notifications.close()
         await self.database.close()
+
+    async def befriend(self, user: str, *others: str) -> None:
+        """Makes a user a friend of others."""
+        for other in others:
+            await self.contacts.request(user, Approach(other, "", "", 1, "", 0))
+            await self.contacts.accept(other, user)
+
+    async def group(self, owner: str, *others: str) -> str:
+        """Makes a group of a user and friends."""
+        await self.befriend(owner, *others)
+        return await self.groups.create(Plan(owner, secrets.token_hex(4), "群", others))
 
     async def talk(self, *users: str) -> str:
         """Opens a conversation of two users."""

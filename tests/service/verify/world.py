@@ -18,11 +18,12 @@ from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2_grpc
 from redis.asyncio.cluster import RedisCluster
 
 from services.common.database import Database
-from services.common.limits import SharedLimits
+from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
 from services.verify.mail import Folder, Post
 from services.verify.main import policy
 from services.verify.passwords import Passwords
+from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import MICROS, Verify
 from services.verify.settings import Settings
@@ -81,6 +82,15 @@ class VerifyPod(Service):
             now=lambda: int(self.now * MICROS),
             new_id=lambda: uuid_utils.uuid7().hex,
         )
+        chosen = Settings(**settings)
+        self.profiles = Profiles(
+            self._begin,
+            self._read,
+            limits=SharedLimits(redis),
+            search=Limit.parse("search_user", chosen.limit_search_user),
+            handle_days=chosen.handle_days,
+            now=lambda: int(self.now * MICROS),
+        )
         self.trust._now = lambda: self.now
 
     @asynccontextmanager
@@ -96,10 +106,10 @@ class VerifyPod(Service):
     async def start(self) -> "VerifyPod":
         def register(server: grpc.aio.Server) -> None:
             account_pb2_grpc.add_AccountServiceServicer_to_server(
-                AccountService(self.verify), server
+                AccountService(self.verify, self.profiles), server
             )
             trust_pb2_grpc.add_TrustServiceServicer_to_server(
-                TrustService(self.verify, self.signer.key_set_json), server
+                TrustService(self.verify, self.profiles, self.signer.key_set_json), server
             )
 
         await self.serve(register, self.post.run)

@@ -53,7 +53,7 @@ async def test_an_unknown_user_is_not_found_and_leaves_nothing(chat: Chat) -> No
 
 
 async def test_an_open_conversation_is_found_while_verify_is_away(chat: Chat, world: World) -> None:
-    async def away(_: Any) -> Any:
+    async def away(*_: Any) -> Any:
         raise Unavailable("VERIFY_AWAY", "verify is away")
 
     opened = await chat.open_direct("ann", "bob")

@@ -85,7 +85,7 @@ async def test_cursors_submitted_together_are_one_transaction(world: World) -> N
 async def test_more_cursors_than_one_transaction_holds_all_move(world: World) -> None:
     async with world.begin() as store:
         for number in range(600):
-            await store.add_direct(f"d{number}", f"pair{number}", ["ann"])
+            await store.add_direct(f"d{number}", f"pair{number}", ["ann"], ())
     async with world.database.begin() as connection:
         await connection.execute(sa.text("UPDATE conversation SET last_seq = 5"))
     async with moving(world.begin) as (cursors, moved):

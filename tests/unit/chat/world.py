@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from services.chat.rules import Chat
 from services.chat.store import Store
 from services.chat.tables import message
 from services.common.database import Database
-from services.common.errors import AppError
+from services.common.errors import AppError, NotFound
 
 tick = itertools.count(1_700_000_000_000_000).__next__
 """A clock in microseconds that moves with each look."""
@@ -42,7 +42,7 @@ class World:
     async def add(self, conversation_id: str, *users: str) -> str:
         """Adds a conversation with members."""
         async with self.begin() as store:
-            await store.add_direct(conversation_id, ":".join((conversation_id, *users)), users)
+            await store.add_direct(conversation_id, ":".join((conversation_id, *users)), users, ())
         return conversation_id
 
     async def write(self, conversation_id: str, *texts: str, sender: str = "ann") -> list[Message]:
@@ -169,13 +169,15 @@ def make_chat(world: World, prefix: str) -> Chat:
     """The rules; users exist unless their name begins with "nobody"."""
     numbers = itertools.count(1)
 
-    async def find_users(user_ids: Collection[str]) -> Collection[str]:
-        return {user_id for user_id in user_ids if not user_id.startswith("nobody")}
+    async def meet(user_id: str, other_id: str) -> bool:
+        if other_id.startswith("nobody"):
+            raise NotFound("USER_NOT_FOUND", "no such user")
+        return False
 
     return Chat(
         world.begin,
         world.read,
-        find_users,
+        meet,
         new_id=lambda: f"{prefix}{next(numbers)}",
         now=tick,
     )

@@ -84,6 +84,9 @@ async def test_a_common_password_costs_no_try_and_is_refused_at_a_reset_too(worl
 async def test_a_failed_rename_changes_nothing(world):
     me = await registered(world)
     for name in ("\u200b", "a\u202eb"):
-        assert await reason_of(world.verify.change(me.user_id, name, None)) == "INVALID_FIELD"
+        assert (
+            await reason_of(world.profiles.change(me.user_id, {"display_name": name}))
+            == "INVALID_FIELD"
+        )
     (row,) = await stored(world, "account")
     assert row.display_name == "灵"
