@@ -23,6 +23,7 @@ INTERNAL = {
     "/hongyan.verify.v1.TrustService/GetTrust",
     "/hongyan.verify.v1.TrustService/FindUsers",
     "/hongyan.verify.v1.TrustService/FindHiddenPresence",
+    "/hongyan.verify.v1.TrustService/FindPolicies",
     "/hongyan.chat.v1.LinkService/Attach",
     "/hongyan.status.v1.DirectoryService/ListGates",
     "/hongyan.status.v1.DirectoryService/Look",
