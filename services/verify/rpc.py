@@ -2,24 +2,25 @@
 
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2, trust_pb2_grpc
+from hongyan.verify.v1 import account_pb2, trust_pb2, trust_pb2_grpc
 
-from services.common.errors import Invalid
 from services.common.identity import caller
-from services.verify.rules import Account, Device, Purpose, Session, Tokens, Verify
+from services.verify.erasures import Erasures
+from services.verify.model import Device, Purpose, Session, Tokens
+from services.verify.profile_rpc import ProfileCalls, to_policy, to_timestamp
+from services.verify.profiles import Profiles
+from services.verify.rules import Verify
 
 CURRENT = "current"
 
 
-CHANGEABLE = {"display_name", "presence_visibility"}
-
-
-class AccountService(account_pb2_grpc.AccountServiceServicer):
+class AccountService(ProfileCalls):
     """Accounts for everybody."""
 
-    def __init__(self, verify: Verify) -> None:
+    def __init__(self, verify: Verify, profiles: Profiles, erasures: Erasures) -> None:
+        super().__init__(profiles)
         self._verify = verify
+        self._erasures = erasures
 
     async def SendCode(self, request: account_pb2.SendCodeRequest, context: Any) -> Any:
         expires_at = await self._verify.send_code(
@@ -31,14 +32,14 @@ class AccountService(account_pb2_grpc.AccountServiceServicer):
         account = await self._verify.register(
             request.email, request.code, request.password, request.display_name
         )
-        return account_pb2.RegisterResponse(me=to_me(account))
+        return account_pb2.RegisterResponse(me=self.to_me(account))
 
     async def Login(self, request: account_pb2.LoginRequest, context: Any) -> Any:
         device = Device(request.device.id, request.device.name, request.device.platform)
         tokens, account = await self._verify.login(
             request.email, request.password, device, peer_ip(context)
         )
-        return account_pb2.LoginResponse(tokens=to_tokens(tokens), me=to_me(account))
+        return account_pb2.LoginResponse(tokens=to_tokens(tokens), me=self.to_me(account))
 
     async def Refresh(self, request: account_pb2.RefreshRequest, context: Any) -> Any:
         tokens = await self._verify.refresh(request.refresh_token)
@@ -61,35 +62,20 @@ class AccountService(account_pb2_grpc.AccountServiceServicer):
         await self._verify.reset_password(request.email, request.code, request.new_password)
         return account_pb2.ResetPasswordResponse()
 
-    async def GetMe(self, request: account_pb2.GetMeRequest, context: Any) -> Any:
-        return account_pb2.GetMeResponse(me=to_me(await self._verify.me(caller().user_id)))
-
-    async def UpdateMe(self, request: account_pb2.UpdateMeRequest, context: Any) -> Any:
-        me = request.me
-        given = {field.name for field, _ in me.ListFields()}
-        paths = set(request.update_mask.paths) or given & CHANGEABLE
-        if not paths <= CHANGEABLE or not paths:
-            problem = f"must name what can be changed: {', '.join(sorted(CHANGEABLE))}"
-            raise Invalid("INVALID_FIELD", problem, fields={"update_mask": problem})
-        hidden = me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
-        account = await self._verify.change(
-            caller().user_id,
-            me.display_name if "display_name" in paths else None,
-            hidden if "presence_visibility" in paths else None,
+    async def DeleteAccount(self, request: account_pb2.DeleteAccountRequest, context: Any) -> Any:
+        confirmed = await self._verify.confirm(
+            caller().user_id, request.password, peer_ip(context)
         )
-        return account_pb2.UpdateMeResponse(me=to_me(account))
-
-    async def GetUser(self, request: account_pb2.GetUserRequest, context: Any) -> Any:
-        account = await self._verify.me(request.user_id)
-        user = account_pb2.User(user_id=account.user_id, display_name=account.display_name)
-        return account_pb2.GetUserResponse(user=user)
+        await self._erasures.delete(confirmed)
+        return account_pb2.DeleteAccountResponse()
 
 
 class TrustService(trust_pb2_grpc.TrustServiceServicer):
     """Keys, ended sessions and which users exist, for the other services."""
 
-    def __init__(self, verify: Verify, key_set_json: str) -> None:
+    def __init__(self, verify: Verify, profiles: Profiles, key_set_json: str) -> None:
         self._verify = verify
+        self._profiles = profiles
         self._key_set_json = key_set_json
 
     async def GetTrust(self, request: trust_pb2.GetTrustRequest, context: Any) -> Any:
@@ -99,14 +85,18 @@ class TrustService(trust_pb2_grpc.TrustServiceServicer):
         )
 
     async def FindUsers(self, request: trust_pb2.FindUsersRequest, context: Any) -> Any:
-        found = await self._verify.existing(list(request.user_ids))
+        found = await self._profiles.existing(list(request.user_ids))
         return trust_pb2.FindUsersResponse(user_ids=found)
 
     async def FindHiddenPresence(
         self, request: trust_pb2.FindHiddenPresenceRequest, context: Any
     ) -> Any:
-        found = await self._verify.hidden_presence(list(request.user_ids))
+        found = await self._profiles.hidden_presence(list(request.user_ids))
         return trust_pb2.FindHiddenPresenceResponse(user_ids=found)
+
+    async def FindPolicies(self, request: trust_pb2.FindPoliciesRequest, context: Any) -> Any:
+        found = await self._profiles.policies(list(request.user_ids))
+        return trust_pb2.FindPoliciesResponse(policies=[to_policy(account) for account in found])
 
 
 def peer_ip(context: Any) -> str:
@@ -117,28 +107,6 @@ def peer_ip(context: Any) -> str:
     """
     forwarded = str(dict(context.invocation_metadata() or ()).get("x-forwarded-for", ""))
     return forwarded.rpartition(",")[2].strip() or str(context.peer()).rpartition(":")[0]
-
-
-def to_timestamp(micros: int) -> Timestamp:
-    """Returns microseconds since 1970 as a Timestamp."""
-    stamp = Timestamp()
-    stamp.FromMicroseconds(micros)
-    return stamp
-
-
-def to_me(account: Account) -> account_pb2.Me:
-    """Returns what a user sees of themself."""
-    return account_pb2.Me(
-        user_id=account.user_id,
-        display_name=account.display_name,
-        email=account.email,
-        created_at=to_timestamp(account.created_at),
-        presence_visibility=(
-            account_pb2.PRESENCE_VISIBILITY_NOBODY
-            if account.presence_hidden
-            else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
-        ),
-    )
 
 
 def to_tokens(tokens: Tokens) -> account_pb2.Tokens:

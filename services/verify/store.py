@@ -1,12 +1,22 @@
 """Verify's tables, and the only SQL that touches them."""
 
-from collections.abc import Collection
+from typing import Any
 
 import sqlalchemy as sa
 
 from services.common.connections import Connection
 from services.common.database import id_column_type, text_column_type
-from services.verify.rules import Account, Code, Device, Session
+from services.verify.model import (
+    Account,
+    Adding,
+    Code,
+    Device,
+    Kind,
+    Privacy,
+    Profile,
+    Session,
+    Strangers,
+)
 
 metadata = sa.MetaData()
 
@@ -19,6 +29,21 @@ account = sa.Table(
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("presence_hidden", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("kind", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("deleted_at", sa.BigInteger),
+    sa.Column("handle", id_column_type(20), nullable=False, server_default=""),
+    # The handle in lower case: unique whatever the case. NULL: none.
+    sa.Column("handle_key", id_column_type(20), unique=True),
+    sa.Column("handle_set_at", sa.BigInteger),
+    sa.Column("avatar_id", id_column_type(), nullable=False, server_default=""),
+    sa.Column("signature", text_column_type(120), nullable=False, server_default=""),
+    sa.Column("region", text_column_type(64), nullable=False, server_default=""),
+    sa.Column("gender", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("hide_from_handle_search", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("hide_from_email_search", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("add_policy", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("stranger_policy", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("hide_read_receipts", sa.SmallInteger, nullable=False, server_default="0"),
 )
 
 code = sa.Table(
@@ -89,21 +114,7 @@ class Store:
         row = rows.first()
         if row is None:
             return None
-        return Account(
-            row.user_id,
-            row.email,
-            row.display_name,
-            row.password_hash,
-            row.created_at,
-            bool(row.presence_hidden),
-        )
-
-    async def existing(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those ids that have an account."""
-        rows = await self._connection.execute(
-            sa.select(account.c.user_id).where(account.c.user_id.in_(user_ids))
-        )
-        return [user_id for (user_id,) in rows]
+        return to_account(row)
 
     async def add_account(self, new: Account) -> None:
         """Adds an account; raises Duplicate when the address has one."""
@@ -116,29 +127,6 @@ class Store:
                 created_at=new.created_at,
             )
         )
-
-    async def set_name(self, user_id: str, display_name: str) -> None:
-        """Changes a name."""
-        await self._connection.execute(
-            sa.update(account).where(account.c.user_id == user_id).values(display_name=display_name)
-        )
-
-    async def hide_presence(self, user_id: str, hidden: bool) -> None:
-        """Sets whether a user's presence is hidden."""
-        await self._connection.execute(
-            sa.update(account)
-            .where(account.c.user_id == user_id)
-            .values(presence_hidden=int(hidden))
-        )
-
-    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those ids whose presence is hidden."""
-        rows = await self._connection.execute(
-            sa.select(account.c.user_id).where(
-                account.c.user_id.in_(user_ids), account.c.presence_hidden == 1
-            )
-        )
-        return [user_id for (user_id,) in rows]
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """Changes a password."""
@@ -313,3 +301,32 @@ class Store:
             .order_by(session.c.ended_at)
         )
         return [(session_id, ended_at) for session_id, ended_at in rows]
+
+
+def to_account(row: Any) -> Account:
+    """Returns the account of a row."""
+    return Account(
+        row.user_id,
+        row.email,
+        row.display_name,
+        row.password_hash,
+        row.created_at,
+        bool(row.presence_hidden),
+        Profile(
+            row.handle,
+            row.handle_set_at,
+            row.avatar_id,
+            row.signature,
+            row.region,
+            row.gender,
+            Privacy(
+                bool(row.hide_from_handle_search),
+                bool(row.hide_from_email_search),
+                Adding(row.add_policy),
+                Strangers(row.stranger_policy),
+                bool(row.hide_read_receipts),
+            ),
+        ),
+        Kind(row.kind),
+        row.deleted_at is not None,
+    )
