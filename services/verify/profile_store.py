@@ -113,10 +113,10 @@ class ProfileStore(Store):
         await self.delete_avatar(gone.user_id)
         await self._connection.execute(sa.delete(code).where(code.c.email == gone.email))
         # An id is no address, so nobody can have it as one.
-        await self.set_profile(gone.user_id, {**FORGOTTEN, "email": gone.user_id, "deleted_at": now})
-        await self._connection.execute(
-            sa.insert(erasure).values(user_id=gone.user_id, due_at=now)
+        await self.set_profile(
+            gone.user_id, {**FORGOTTEN, "email": gone.user_id, "deleted_at": now}
         )
+        await self._connection.execute(sa.insert(erasure).values(user_id=gone.user_id, due_at=now))
 
     async def due(self, now: int, count: int) -> list[str]:
         """Returns some users whose erasure is due, the longest due first."""

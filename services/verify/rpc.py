@@ -63,9 +63,7 @@ class AccountService(ProfileCalls):
         return account_pb2.ResetPasswordResponse()
 
     async def DeleteAccount(self, request: account_pb2.DeleteAccountRequest, context: Any) -> Any:
-        confirmed = await self._verify.confirm(
-            caller().user_id, request.password, peer_ip(context)
-        )
+        confirmed = await self._verify.confirm(caller().user_id, request.password, peer_ip(context))
         await self._erasures.delete(confirmed)
         return account_pb2.DeleteAccountResponse()
 

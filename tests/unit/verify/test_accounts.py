@@ -142,18 +142,22 @@ async def test_a_password_is_the_same_however_its_letters_are_composed(world):
 async def test_a_blank_name_is_refused_and_a_name_is_trimmed(world):
     me = await registered(world)
     with pytest.raises(Invalid):
-        await world.verify.change(me.user_id, "   ", None)
-    assert (await world.verify.change(me.user_id, "  灵灵 ", None)).display_name == "灵灵"
+        await world.profiles.change(me.user_id, {"display_name": "   "})
+    assert (
+        await world.profiles.change(me.user_id, {"display_name": "  灵灵 "})
+    ).display_name == "灵灵"
 
 
 async def test_whoever_hides_their_presence_is_found(world):
     me = await registered(world)
-    assert await world.verify.hidden_presence([me.user_id, "nobody"]) == []
-    assert (await world.verify.change(me.user_id, None, True)).presence_hidden
-    assert await world.verify.hidden_presence([me.user_id, "nobody"]) == [me.user_id]
-    changed = await world.verify.change(me.user_id, "灵灵", False)
+    assert await world.profiles.hidden_presence([me.user_id, "nobody"]) == []
+    assert (await world.profiles.change(me.user_id, {"presence_hidden": 1})).presence_hidden
+    assert await world.profiles.hidden_presence([me.user_id, "nobody"]) == [me.user_id]
+    changed = await world.profiles.change(
+        me.user_id, {"display_name": "灵灵", "presence_hidden": 0}
+    )
     assert (changed.display_name, changed.presence_hidden) == ("灵灵", False)
-    assert await world.verify.hidden_presence([me.user_id]) == []
+    assert await world.profiles.hidden_presence([me.user_id]) == []
 
 
 async def test_passwords_are_kept_as_argon2id(world):

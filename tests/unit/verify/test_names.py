@@ -4,7 +4,8 @@ import pytest
 
 from services.common.errors import Invalid
 from services.verify.passwords import refuse_common
-from services.verify.rules import Purpose, normal_email, normal_name
+from services.verify.model import Purpose
+from services.verify.names import normal_email, normal_name
 from tests.unit.verify.conftest import PASSWORD
 from tests.unit.verify.test_accounts import EMAIL, PHONE, reason_of, registered, stored
 
@@ -84,6 +85,9 @@ async def test_a_common_password_costs_no_try_and_is_refused_at_a_reset_too(worl
 async def test_a_failed_rename_changes_nothing(world):
     me = await registered(world)
     for name in ("\u200b", "a\u202eb"):
-        assert await reason_of(world.verify.change(me.user_id, name, None)) == "INVALID_FIELD"
+        assert (
+            await reason_of(world.profiles.change(me.user_id, {"display_name": name}))
+            == "INVALID_FIELD"
+        )
     (row,) = await stored(world, "account")
     assert row.display_name == "灵"

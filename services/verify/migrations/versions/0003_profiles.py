@@ -31,9 +31,7 @@ TEXTS = {
 def upgrade() -> None:
     with op.batch_alter_table("account") as batch:
         for name, value in NUMBERS.items():
-            batch.add_column(
-                sa.Column(name, sa.SmallInteger, nullable=False, server_default=value)
-            )
+            batch.add_column(sa.Column(name, sa.SmallInteger, nullable=False, server_default=value))
         for name, kind in TEXTS.items():
             batch.add_column(sa.Column(name, kind, nullable=False, server_default=""))
         batch.add_column(sa.Column("handle_key", id_column_type(20)))
