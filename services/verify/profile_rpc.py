@@ -88,7 +88,7 @@ class ProfileCalls(account_pb2_grpc.AccountServiceServicer):
             avatar_id=account.profile.avatar_id,
             signature=account.profile.signature,
             region=account.profile.region,
-            gender=account.profile.gender,
+            gender=account_pb2.Gender.ValueType(account.profile.gender),
             privacy=to_privacy(account.profile.privacy),
             handle_changeable_at=None if changeable_at is None else to_timestamp(changeable_at),
         )
@@ -132,8 +132,8 @@ def to_user(account: Account) -> account_pb2.User:
         avatar_id=account.profile.avatar_id,
         signature=account.profile.signature,
         region=account.profile.region,
-        gender=account.profile.gender,
-        kind=int(account.kind),
+        gender=account_pb2.Gender.ValueType(account.profile.gender),
+        kind=account_pb2.UserKind.ValueType(account.kind),
         deleted=account.deleted,
     )
 
@@ -148,8 +148,8 @@ def to_policy(account: Account) -> trust_pb2.Policy:
     privacy = account.profile.privacy
     return trust_pb2.Policy(
         user_id=account.user_id,
-        add_policy=int(privacy.add_policy),
-        stranger_policy=int(privacy.stranger_policy),
+        add_policy=account_pb2.AddPolicy.ValueType(privacy.add_policy),
+        stranger_policy=account_pb2.StrangerPolicy.ValueType(privacy.stranger_policy),
         hide_read_receipts=privacy.hide_read_receipts,
-        kind=int(account.kind),
+        kind=account_pb2.UserKind.ValueType(account.kind),
     )

@@ -20,16 +20,16 @@ from redis.asyncio.cluster import RedisCluster
 from services.common.database import Database
 from services.common.limits import SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
-from services.verify.mail import Folder, Post
-from services.verify.main import policy, profile_policy
 from services.verify.avatars import Painter
 from services.verify.erasures import Erasures
+from services.verify.mail import Folder, Post
+from services.verify.main import policy, profile_policy
 from services.verify.passwords import Passwords
+from services.verify.profile_store import ProfileStore
+from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import MICROS, Verify
 from services.verify.settings import Settings
-from services.verify.profile_store import ProfileStore
-from services.verify.profiles import ProfilePolicy, Profiles
 from tests.service.gate.world import Service
 
 PASSWORD = "a good 密码 42"

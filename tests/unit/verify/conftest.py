@@ -18,9 +18,9 @@ from services.verify import passwords
 from services.verify.avatars import Painter
 from services.verify.erasures import Erasures
 from services.verify.passwords import Passwords
-from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.profile_store import ProfileStore
 from services.verify.profiles import ProfilePolicy, Profiles
+from services.verify.rules import DAY, MICROS, Policy, Verify
 
 START = 1_795_000_000 * MICROS
 PASSWORD = "a good 密码 42"

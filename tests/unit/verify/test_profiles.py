@@ -87,7 +87,7 @@ async def test_a_new_picture_takes_the_place_of_the_old_and_of_nobody_elses(worl
     first = await world.profiles.set_avatar(me.user_id, encoded(halves()), None)
     same = await world.profiles.set_avatar(other.user_id, encoded(halves()), None)
     assert first.profile.avatar_id == same.profile.avatar_id
-    second = await world.profiles.set_avatar(me.user_id, encoded(halves(100, 200)), None)
+    second = await world.profiles.set_avatar(me.user_id, encoded(halves().rotate(180)), None)
     assert len(await stored(world, "avatar")) == 4
     assert await world.profiles.avatar(first.profile.avatar_id, 480)
     await world.profiles.delete_avatar(other.user_id)
