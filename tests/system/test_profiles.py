@@ -12,9 +12,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_profile_is_changed_and_a_picture_is_an_image(town: Town, rest):  # noqa: F811
-    (device,) = await town.settle(1)
-    call = await script(device, rest)
-    changed = await call("UpdateMe", {"signature": "飞鸿踏雪"}, {"updateMask": "signature"})
+    call = await script(await town.newcomer("ling", start=False), rest)
+    changed = await call("UpdateMe", {"signature": "飞鸿踏雪"}, {"update_mask": "signature"})
     assert changed.status_code == 200, changed.text
     assert changed.json()["me"]["signature"] == "飞鸿踏雪"
     image = base64.b64encode(encoded(halves())).decode()
