@@ -20,7 +20,7 @@ async def test_a_profile_is_changed_and_a_picture_is_an_image(town: Town, rest):
     answer = await call("SetAvatar", {"image": image})
     assert answer.status_code == 200, answer.text
     picture = await call(
-        "GetAvatar", None, {"size": 480}, avatar_id=answer.json()["me"]["avatarId"]
+        "GetAvatar", None, {"size": 480}, avatar_id=answer.json()["me"]["avatar_id"]
     )
     assert picture.status_code == 200
     assert picture.headers["content-type"] == "image/webp"
