@@ -16,13 +16,15 @@ from services.common.database import Database
 from services.common.identity import Caller
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
+from services.verify.avatars import Painter
+from services.verify.erasures import Eraser, Erasures
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
-from services.verify.profiles import Profiles
+from services.verify.profile_store import ProfileStore
+from services.verify.profiles import ProfilePolicy, Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.settings import Settings
-from services.verify.store import Store
 
 KEY_SET_PATH = "/.well-known/jwks.json"
 
@@ -42,6 +44,15 @@ def policy(settings: Settings) -> Policy:
     )
 
 
+def profile_policy(settings: Settings) -> ProfilePolicy:
+    """Returns what the settings say of profiles."""
+    return ProfilePolicy(
+        handle_life=int(settings.handle_days * DAY),
+        search_user=Limit.parse("search_user", settings.limit_search_user),
+        avatar=Limit.parse("avatar", settings.limit_avatar),
+    )
+
+
 async def serve() -> None:
     settings = Settings()
     key = settings.signing_key_pem()
@@ -50,45 +61,47 @@ async def serve() -> None:
     redis = cluster.connect(settings)
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[Store]:
+    async def begin() -> AsyncIterator[ProfileStore]:
         async with database.begin() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     @asynccontextmanager
-    async def read() -> AsyncIterator[Store]:
+    async def read() -> AsyncIterator[ProfileStore]:
         async with database.read() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     carrier: Carrier = Folder(settings.mail_folder)
     if smtp_url := settings.smtp_url.get_secret_value():
         carrier = Smtp(smtp_url)
     post = Post(carrier, settings.mail_from, now=time.time)
 
-    def sign(caller: Caller, now: float) -> tuple[str, float]:
-        return signer.sign(caller, now), int(now) + LIFETIME_SECONDS
+    def sign(caller: Caller, at: float) -> tuple[str, float]:
+        return signer.sign(caller, at), int(at) + LIFETIME_SECONDS
 
+    def now() -> int:
+        return time.time_ns() // 1000
+
+    limits = SharedLimits(redis)
     verify = Verify(
         begin,
         read,
         policy=policy(settings),
         passwords=Passwords(),
-        limits=SharedLimits(redis),
+        limits=limits,
         post=post,
         sign=sign,
         # Derived, so that there is one secret to keep; changing it only voids open codes.
         secret=hmac.digest(key, b"hongyan codes", hashlib.sha256),
-        now=lambda: time.time_ns() // 1000,
+        now=now,
         new_id=lambda: uuid_utils.uuid7().hex,
     )
 
     profiles = Profiles(
-        begin,
-        read,
-        limits=SharedLimits(redis),
-        search=Limit.parse("search_user", settings.limit_search_user),
-        handle_days=settings.handle_days,
-        now=lambda: time.time_ns() // 1000,
+        begin, read, policy=profile_policy(settings), limits=limits, painter=Painter(), now=now
     )
+    # Chat is to be added here once it can forget users; until then all stays on the list.
+    erasers: tuple[Eraser, ...] = ()
+    erasures = Erasures(begin, read, erasers=erasers, now=now)
 
     async def own_trust(mark: int) -> TrustUpdate:
         ended, following = await verify.ended_since(mark)
@@ -96,7 +109,7 @@ async def serve() -> None:
 
     def register(server: grpc.aio.Server) -> None:
         account_pb2_grpc.add_AccountServiceServicer_to_server(
-            AccountService(verify, profiles), server
+            AccountService(verify, profiles, erasures), server
         )
         trust_pb2_grpc.add_TrustServiceServicer_to_server(
             TrustService(verify, profiles, signer.key_set_json), server
@@ -112,7 +125,7 @@ async def serve() -> None:
             register=register,
             names=("hongyan.verify.v1.AccountService", "hongyan.verify.v1.TrustService"),
             ready=database.check,
-            background=(trust.follow, post.run),
+            background=(trust.follow, post.run, erasures.run),
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
         )
     finally:

@@ -3,48 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2, trust_pb2_grpc
+from hongyan.verify.v1 import account_pb2, trust_pb2, trust_pb2_grpc
 
-from services.common.errors import Invalid
 from services.common.identity import caller
+from services.verify.erasures import Erasures
+from services.verify.model import Device, Purpose, Session, Tokens
+from services.verify.profile_rpc import ProfileCalls, to_policy, to_timestamp
 from services.verify.profiles import Profiles
-from services.verify.rules import Account, Device, Purpose, Session, Tokens, Verify
+from services.verify.rules import Verify
 
 CURRENT = "current"
 
 
-PRIVACY: Mapping[str, Any] = {
-    "hide_from_handle_search": lambda it: it.hide_from_handle_search,
-    "hide_from_email_search": lambda it: it.hide_from_email_search,
-    "add_policy": lambda it: it.add_policy or account_pb2.ADD_POLICY_EVERYBODY,
-    "stranger_policy": lambda it: it.stranger_policy or account_pb2.STRANGER_POLICY_BOX,
-    "hide_read_receipts": lambda it: it.hide_read_receipts,
-}
-CHANGEABLE: Mapping[str, Any] = {
-    "display_name": lambda me: {"display_name": me.display_name},
-    "handle": lambda me: {"handle": me.handle},
-    "signature": lambda me: {"signature": me.signature},
-    "region": lambda me: {"region": me.region},
-    "gender": lambda me: {"gender": me.gender},
-    "presence_visibility": lambda me: {
-        "presence_hidden": me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
-    },
-    "privacy": lambda me: {name: read(me.privacy) for name, read in PRIVACY.items()},
-    **{
-        f"privacy.{name}": lambda me, name=name, read=read: {name: read(me.privacy)}
-        for name, read in PRIVACY.items()
-    },
-}
-"""How each field that a user may set is read: what it is called in an account."""
-
-
-class AccountService(account_pb2_grpc.AccountServiceServicer):
+class AccountService(ProfileCalls):
     """Accounts for everybody."""
 
-    def __init__(self, verify: Verify, profiles: Profiles) -> None:
+    def __init__(self, verify: Verify, profiles: Profiles, erasures: Erasures) -> None:
+        super().__init__(profiles)
         self._verify = verify
-        self._profiles = profiles
+        self._erasures = erasures
 
     async def SendCode(self, request: account_pb2.SendCodeRequest, context: Any) -> Any:
         expires_at = await self._verify.send_code(
@@ -56,14 +33,14 @@ class AccountService(account_pb2_grpc.AccountServiceServicer):
         account = await self._verify.register(
             request.email, request.code, request.password, request.display_name
         )
-        return account_pb2.RegisterResponse(me=self._me(account))
+        return account_pb2.RegisterResponse(me=self.to_me(account))
 
     async def Login(self, request: account_pb2.LoginRequest, context: Any) -> Any:
         device = Device(request.device.id, request.device.name, request.device.platform)
         tokens, account = await self._verify.login(
             request.email, request.password, device, peer_ip(context)
         )
-        return account_pb2.LoginResponse(tokens=to_tokens(tokens), me=self._me(account))
+        return account_pb2.LoginResponse(tokens=to_tokens(tokens), me=self.to_me(account))
 
     async def Refresh(self, request: account_pb2.RefreshRequest, context: Any) -> Any:
         tokens = await self._verify.refresh(request.refresh_token)
@@ -86,37 +63,10 @@ class AccountService(account_pb2_grpc.AccountServiceServicer):
         await self._verify.reset_password(request.email, request.code, request.new_password)
         return account_pb2.ResetPasswordResponse()
 
-    async def GetMe(self, request: account_pb2.GetMeRequest, context: Any) -> Any:
-        account = await self._profiles.get(caller().user_id)
-        return account_pb2.GetMeResponse(me=self._me(account))
-
-    async def UpdateMe(self, request: account_pb2.UpdateMeRequest, context: Any) -> Any:
-        me = request.me
-        given = {field.name for field, _ in me.ListFields()}
-        paths = set(request.update_mask.paths) or given & CHANGEABLE.keys()
-        if not paths <= CHANGEABLE.keys() or not paths:
-            problem = f"must name what can be changed: {', '.join(sorted(CHANGEABLE))}"
-            raise Invalid("INVALID_FIELD", problem, fields={"update_mask": problem})
-        values: dict[str, Any] = {}
-        for path in sorted(paths):
-            values |= CHANGEABLE[path](me)
-        account = await self._profiles.change(caller().user_id, values)
-        return account_pb2.UpdateMeResponse(me=self._me(account))
-
-    async def GetUser(self, request: account_pb2.GetUserRequest, context: Any) -> Any:
-        account = await self._profiles.get(request.user_id)
-        return account_pb2.GetUserResponse(user=to_user(account))
-
-    async def GetUsers(self, request: account_pb2.GetUsersRequest, context: Any) -> Any:
-        found = await self._profiles.find(list(request.user_ids))
-        return account_pb2.GetUsersResponse(users=[to_user(account) for account in found])
-
-    async def SearchUser(self, request: account_pb2.SearchUserRequest, context: Any) -> Any:
-        found = await self._profiles.search(caller().user_id, request.query)
-        return account_pb2.SearchUserResponse(user=to_user(found) if found else None)
-
-    def _me(self, account: Account) -> account_pb2.Me:
-        return to_me(account, self._profiles.handle_changeable_at(account))
+    async def DeleteAccount(self, request: account_pb2.DeleteAccountRequest, context: Any) -> Any:
+        confirmed = await self._verify.confirm(caller().user_id, request.password, peer_ip(context))
+        await self._erasures.delete(confirmed)
+        return account_pb2.DeleteAccountResponse()
 
 
 class TrustService(trust_pb2_grpc.TrustServiceServicer):
@@ -144,18 +94,8 @@ class TrustService(trust_pb2_grpc.TrustServiceServicer):
         return trust_pb2.FindHiddenPresenceResponse(user_ids=found)
 
     async def FindPolicies(self, request: trust_pb2.FindPoliciesRequest, context: Any) -> Any:
-        found = await self._profiles.find(list(request.user_ids))
-        return trust_pb2.FindPoliciesResponse(
-            policies=[
-                trust_pb2.Policy(
-                    user_id=account.user_id,
-                    add_policy=account_pb2.AddPolicy.ValueType(account.add_policy),
-                    stranger_policy=account_pb2.StrangerPolicy.ValueType(account.stranger_policy),
-                    hide_read_receipts=account.hide_read_receipts,
-                )
-                for account in found
-            ]
-        )
+        found = await self._profiles.policies(list(request.user_ids))
+        return trust_pb2.FindPoliciesResponse(policies=[to_policy(account) for account in found])
 
 
 def peer_ip(context: Any) -> str:
@@ -166,54 +106,6 @@ def peer_ip(context: Any) -> str:
     """
     forwarded = str(dict(context.invocation_metadata() or ()).get("x-forwarded-for", ""))
     return forwarded.rpartition(",")[2].strip() or str(context.peer()).rpartition(":")[0]
-
-
-def to_timestamp(micros: int) -> Timestamp:
-    """Returns microseconds since 1970 as a Timestamp."""
-    stamp = Timestamp()
-    stamp.FromMicroseconds(micros)
-    return stamp
-
-
-def to_user(account: Account) -> account_pb2.User:
-    """Returns what anybody sees of a user."""
-    return account_pb2.User(
-        user_id=account.user_id,
-        display_name=account.display_name,
-        handle=account.handle,
-        signature=account.signature,
-        region=account.region,
-        gender=account_pb2.Gender.ValueType(account.gender),
-    )
-
-
-def to_me(account: Account, handle_changeable_at: int) -> account_pb2.Me:
-    """Returns what a user sees of themself."""
-    me = account_pb2.Me(
-        user_id=account.user_id,
-        display_name=account.display_name,
-        email=account.email,
-        created_at=to_timestamp(account.created_at),
-        presence_visibility=(
-            account_pb2.PRESENCE_VISIBILITY_NOBODY
-            if account.presence_hidden
-            else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
-        ),
-        handle=account.handle,
-        signature=account.signature,
-        region=account.region,
-        gender=account_pb2.Gender.ValueType(account.gender),
-        privacy=account_pb2.Privacy(
-            hide_from_handle_search=account.hide_from_handle_search,
-            hide_from_email_search=account.hide_from_email_search,
-            add_policy=account_pb2.AddPolicy.ValueType(account.add_policy),
-            stranger_policy=account_pb2.StrangerPolicy.ValueType(account.stranger_policy),
-            hide_read_receipts=account.hide_read_receipts,
-        ),
-    )
-    if handle_changeable_at:
-        me.handle_changeable_at.CopyFrom(to_timestamp(handle_changeable_at))
-    return me
 
 
 def to_tokens(tokens: Tokens) -> account_pb2.Tokens:

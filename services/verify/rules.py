@@ -1,21 +1,21 @@
-"""What accounts may and must do: codes, passwords, sessions."""
+"""What accounts may and must do: codes, passwords and sessions."""
 
 import hashlib
 import hmac
 import secrets
-import unicodedata
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from prometheus_client import Counter
 
 from services.common.database import Duplicate, LostRace
-from services.common.errors import AppError, Invalid, NotFound, Unauthenticated, Unavailable
+from services.common.errors import AppError, Denied, Invalid, NotFound, Unauthenticated, Unavailable
 from services.common.identity import Caller
 from services.common.limits import Limit
+from services.verify.model import Account, Code, Device, Purpose, Session, Tokens
+from services.verify.names import normal_email, normal_name
 from services.verify.passwords import Passwords, refuse_common
 
 MICROS = 1_000_000
@@ -27,91 +27,9 @@ OVERLAP = 5 * MICROS
 # A refresh token that was used longer ago is unknown; before, using it ends its session.
 REMEMBER_TOKENS = 7 * DAY
 FIRST_MARK = 20 * 60 * MICROS
-NAME_LENGTH = 64
-# Letters by their category, and nothing to see: Hangul's fillers and the empty braille cell.
-FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
-# Classes of signs that turn the text after a name around.
-TURNS_AROUND = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
 CODES = Counter("hongyan_verify_codes", "Codes by what became of them.", ["outcome"])
 LOGINS = Counter("hongyan_verify_logins", "Log-ins by outcome.", ["outcome"])
 REFRESHES = Counter("hongyan_verify_refreshes", "Refreshes by outcome.", ["outcome"])
-
-
-class Purpose(IntEnum):
-    """What a code is for, as in the contract."""
-
-    REGISTER = 1
-    RESET_PASSWORD = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account. Times are microseconds since 1970 UTC."""
-
-    user_id: str
-    email: str
-    display_name: str
-    password_hash: str
-    created_at: int
-    presence_hidden: bool = False
-    handle: str = ""
-    handle_changed_at: int = 0
-    signature: str = ""
-    region: str = ""
-    gender: int = 0
-    """A number of the contract's Gender."""
-    hide_from_handle_search: bool = False
-    hide_from_email_search: bool = False
-    add_policy: int = 1
-    """A number of the contract's AddPolicy."""
-    stranger_policy: int = 1
-    """A number of the contract's StrangerPolicy."""
-    hide_read_receipts: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """A mailed code, which is kept as a hash. `account_id` is set once it made an account."""
-
-    code_hash: bytes
-    expires_at: int
-    tries: int
-    account_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """The device of a session."""
-
-    id: str
-    name: str
-    platform: str
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One log-in of one device. `ended_at` is None while it lasts."""
-
-    session_id: str
-    user_id: str
-    device: Device
-    refresh_hash: bytes
-    former_hash: bytes | None
-    created_at: int
-    used_at: int
-    ended_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What a client needs to call as a session."""
-
-    access: str
-    access_expires_at: int
-    refresh: str
-    session_id: str
-    user_id: str
 
 
 class Accounts(Protocol):
@@ -313,6 +231,18 @@ class Verify:
         await self._transaction(work)
         CODES.labels("used").inc()
 
+    async def confirm(self, user_id: str, password: str, ip: str) -> Account:
+        """Returns the caller's account if the password is right; limited as a log-in is."""
+        async with self._read() as store:
+            account = await store.account(user_id)
+        if account is None or account.deleted:
+            raise NotFound("USER_NOT_FOUND", "no such user")
+        await self._take(self._policy.login_ip, ip)
+        await self._take(self._policy.login_account, f"{account.email} {ip}")
+        if not await self._passwords.check(password, account.password_hash):
+            raise password_wrong()
+        return account
+
     # Sessions
 
     async def login(
@@ -459,28 +389,10 @@ def credentials_invalid() -> AppError:
     return Unauthenticated("CREDENTIALS_INVALID", "the address or the password is wrong")
 
 
-def normal_email(email: str) -> str:
-    """Returns the form under which an address is kept."""
-    return unicodedata.normalize("NFC", email).strip().lower()
-
-
-def normal_name(name: str, field: str = "display_name", most: int = NAME_LENGTH) -> str:
-    """Returns the form in which a name is kept; raises Invalid for one that cannot be shown."""
-    name = unicodedata.normalize("NFC", name).strip()
-    problem = ""
-    if not any(unicodedata.category(sign)[0] not in "CZ" and sign not in FILLERS for sign in name):
-        problem = "is blank"
-    elif any(
-        unicodedata.category(sign) in ("Cc", "Zl", "Zp")
-        or unicodedata.bidirectional(sign) in TURNS_AROUND
-        for sign in name
-    ):
-        problem = "has control characters"
-    elif len(name) > most:  # composing a text can make it longer
-        problem = f"has more than {most} characters"
-    if problem:
-        raise Invalid("INVALID_FIELD", f"{field}: {problem}", fields={field: problem})
-    return name
+def password_wrong() -> AppError:
+    """For who is logged in already: not Unauthenticated, which would ask for new tokens."""
+    LOGINS.labels("refused").inc()
+    return Denied("PASSWORD_WRONG", "the password is wrong")
 
 
 def new_refresh_token() -> str:

@@ -40,10 +40,12 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
     """Log-ins for one account from one IP address."""
     limit_login_ip: str = "100/2"
     """Log-ins from one IP address."""
+    handle_days: float = 365.0
+    """A handle can be changed again after so long."""
     limit_search_user: str = "100/15"
-    """Searches of a user for others, by handle or address."""
-    handle_days: int = 365
-    """How long a handle stays before it can be changed again."""
+    """Searches for users by one user."""
+    limit_avatar: str = "50/12"
+    """Pictures set by one user."""
 
     def signing_key_pem(self) -> bytes:
         """Returns the signing key; raises ValueError when there is none."""

@@ -1,13 +1,22 @@
 """Verify's tables, and the only SQL that touches them."""
 
-from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from services.common.connections import Connection
 from services.common.database import id_column_type, text_column_type
-from services.verify.rules import Account, Code, Device, Session
+from services.verify.model import (
+    Account,
+    Adding,
+    Code,
+    Device,
+    Kind,
+    Privacy,
+    Profile,
+    Session,
+    Strangers,
+)
 
 metadata = sa.MetaData()
 
@@ -20,10 +29,13 @@ account = sa.Table(
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("presence_hidden", sa.SmallInteger, nullable=False, server_default="0"),
-    sa.Column("handle", sa.String(20), nullable=False, server_default=""),
-    # The handle without its case; NULL while there is none.
+    sa.Column("kind", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("deleted_at", sa.BigInteger),
+    sa.Column("handle", id_column_type(20), nullable=False, server_default=""),
+    # The handle in lower case: unique whatever the case. NULL: none.
     sa.Column("handle_key", id_column_type(20), unique=True),
-    sa.Column("handle_changed_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("handle_set_at", sa.BigInteger),
+    sa.Column("avatar_id", id_column_type(), nullable=False, server_default=""),
     sa.Column("signature", text_column_type(120), nullable=False, server_default=""),
     sa.Column("region", text_column_type(64), nullable=False, server_default=""),
     sa.Column("gender", sa.SmallInteger, nullable=False, server_default="0"),
@@ -100,36 +112,9 @@ class Store:
         statement = sa.select(account).where(condition)
         rows = await self._connection.execute(statement.with_for_update() if lock else statement)
         row = rows.first()
-        return _to_account(row) if row else None
-
-    async def account_by_handle(self, handle: str) -> Account | None:
-        """Returns an account by its handle, whatever the case."""
-        return await self._account(account.c.handle_key == handle.casefold())
-
-    async def accounts(self, user_ids: Collection[str]) -> list[Account]:
-        """Returns those accounts that there are."""
-        rows = await self._connection.execute(
-            sa.select(account).where(account.c.user_id.in_(user_ids))
-        )
-        return [_to_account(row) for row in rows]
-
-    async def change(self, user_id: str, values: Mapping[str, Any]) -> None:
-        """Sets fields of an account; raises Duplicate when another one has the handle."""
-        columns: dict[str, Any] = {
-            name: int(value) if isinstance(value, bool) else value for name, value in values.items()
-        }
-        if "handle" in columns:
-            columns["handle_key"] = columns["handle"].casefold()
-        await self._connection.execute(
-            sa.update(account).where(account.c.user_id == user_id).values(**columns)
-        )
-
-    async def existing(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those ids that have an account."""
-        rows = await self._connection.execute(
-            sa.select(account.c.user_id).where(account.c.user_id.in_(user_ids))
-        )
-        return [user_id for (user_id,) in rows]
+        if row is None:
+            return None
+        return to_account(row)
 
     async def add_account(self, new: Account) -> None:
         """Adds an account; raises Duplicate when the address has one."""
@@ -142,15 +127,6 @@ class Store:
                 created_at=new.created_at,
             )
         )
-
-    async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
-        """Returns those ids whose presence is hidden."""
-        rows = await self._connection.execute(
-            sa.select(account.c.user_id).where(
-                account.c.user_id.in_(user_ids), account.c.presence_hidden == 1
-            )
-        )
-        return [user_id for (user_id,) in rows]
 
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """Changes a password."""
@@ -327,7 +303,8 @@ class Store:
         return [(session_id, ended_at) for session_id, ended_at in rows]
 
 
-def _to_account(row: Any) -> Account:
+def to_account(row: Any) -> Account:
+    """Returns the account of a row."""
     return Account(
         row.user_id,
         row.email,
@@ -335,14 +312,21 @@ def _to_account(row: Any) -> Account:
         row.password_hash,
         row.created_at,
         bool(row.presence_hidden),
-        row.handle,
-        row.handle_changed_at,
-        row.signature,
-        row.region,
-        row.gender,
-        bool(row.hide_from_handle_search),
-        bool(row.hide_from_email_search),
-        row.add_policy,
-        row.stranger_policy,
-        bool(row.hide_read_receipts),
+        Profile(
+            row.handle,
+            row.handle_set_at,
+            row.avatar_id,
+            row.signature,
+            row.region,
+            row.gender,
+            Privacy(
+                bool(row.hide_from_handle_search),
+                bool(row.hide_from_email_search),
+                Adding(row.add_policy),
+                Strangers(row.stranger_policy),
+                bool(row.hide_read_receipts),
+            ),
+        ),
+        Kind(row.kind),
+        row.deleted_at is not None,
     )

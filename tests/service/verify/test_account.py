@@ -327,7 +327,9 @@ async def test_of_another_user_one_sees_the_name_and_no_address(
     ling, bo = await joined(pod), await joined(pod, BO)
     me = await ling.me()
     answer = await bo.call("GetUser", account_pb2.GetUserRequest(user_id=me.user_id))
-    assert answer.user == account_pb2.User(user_id=me.user_id, display_name="灵")
+    assert answer.user == account_pb2.User(
+        user_id=me.user_id, display_name="灵", kind=account_pb2.USER_KIND_PERSON
+    )
     assert EMAIL not in str(answer)
     unknown = await refusal(bo.call("GetUser", account_pb2.GetUserRequest(user_id="nobody")))
     assert (unknown.code, unknown.reason) == (Code.NOT_FOUND, "USER_NOT_FOUND")

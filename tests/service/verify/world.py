@@ -20,19 +20,21 @@ from redis.asyncio.cluster import RedisCluster
 from services.common.database import Database
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
+from services.verify.avatars import Painter
+from services.verify.erasures import Erasures
 from services.verify.mail import Folder, Post
-from services.verify.main import policy
+from services.verify.main import policy, profile_policy
 from services.verify.passwords import Passwords
+from services.verify.profile_store import ProfileStore
 from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import MICROS, Verify
 from services.verify.settings import Settings
-from services.verify.store import Store
 from tests.service.gate.world import Service
 
 PASSWORD = "a good 密码 42"
 EMAIL = "ling@example.org"
-LIMITS = ("code_address", "code_ip", "login_account", "login_ip")
+LIMITS = ("code_address", "code_ip", "login_account", "login_ip", "search_user", "avatar")
 WIDE = {f"limit_{name}": "1000000/0.001" for name in LIMITS}
 Purpose = account_pb2.CodePurpose
 REGISTER = Purpose.CODE_PURPOSE_REGISTER
@@ -82,31 +84,33 @@ class VerifyPod(Service):
             now=lambda: int(self.now * MICROS),
             new_id=lambda: uuid_utils.uuid7().hex,
         )
-        chosen = Settings(**settings)
         self.profiles = Profiles(
             self._begin,
             self._read,
+            policy=profile_policy(Settings(**settings)),
             limits=SharedLimits(redis),
-            search=Limit.parse("search_user", chosen.limit_search_user),
-            handle_days=chosen.handle_days,
+            painter=Painter(),
             now=lambda: int(self.now * MICROS),
+        )
+        self.erasures = Erasures(
+            self._begin, self._read, erasers=(), now=lambda: int(self.now * MICROS)
         )
         self.trust._now = lambda: self.now
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[Store]:
+    async def _begin(self) -> AsyncIterator[ProfileStore]:
         async with self.database.begin() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[Store]:
+    async def _read(self) -> AsyncIterator[ProfileStore]:
         async with self.database.read() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     async def start(self) -> "VerifyPod":
         def register(server: grpc.aio.Server) -> None:
             account_pb2_grpc.add_AccountServiceServicer_to_server(
-                AccountService(self.verify, self.profiles), server
+                AccountService(self.verify, self.profiles, self.erasures), server
             )
             trust_pb2_grpc.add_TrustServiceServicer_to_server(
                 TrustService(self.verify, self.profiles, self.signer.key_set_json), server

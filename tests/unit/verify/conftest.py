@@ -15,14 +15,18 @@ from services.common import migrations
 from services.common.database import Database
 from services.common.limits import Limit
 from services.verify import passwords
+from services.verify.avatars import Painter
+from services.verify.erasures import Erasures
 from services.verify.passwords import Passwords
-from services.verify.profiles import Profiles
+from services.verify.profile_store import ProfileStore
+from services.verify.profiles import ProfilePolicy, Profiles
 from services.verify.rules import DAY, MICROS, Policy, Verify
-from services.verify.store import Store
 
 START = 1_795_000_000 * MICROS
 PASSWORD = "a good 密码 42"
 WIDE = Limit("test", 1_000_000, 0.001)
+# Of what stays open without Redis.
+WIDE_OPEN = Limit("open", 1_000_000, 0.001)
 POLICY = Policy(
     code_life=600 * MICROS,
     code_tries=5,
@@ -59,7 +63,7 @@ class Desk:
             self.mails.append((to, subject, text))
 
     async def take(self, limit: Limit, key: str, *, closed_without_redis: bool) -> None:
-        assert closed_without_redis == (limit.name != "search_user")
+        assert closed_without_redis == (limit is not WIDE_OPEN)
         self.taken.append(key)
 
     def code(self, email: str) -> str:
@@ -74,6 +78,9 @@ class World:
     profiles: Profiles
     desk: Desk
     database: Database
+    profiles: Profiles
+    erasures: Erasures
+    erasers: list
 
 
 @pytest.fixture(autouse=True)
@@ -101,12 +108,12 @@ async def world(migrated, tmp_path) -> AsyncIterator[World]:
         desk.transactions += 1
         await desk.before_transaction()
         async with database.begin() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     @asynccontextmanager
     async def read():
         async with database.read() as connection:
-            yield Store(connection)
+            yield ProfileStore(connection)
 
     verify = Verify(
         begin,
@@ -120,13 +127,11 @@ async def world(migrated, tmp_path) -> AsyncIterator[World]:
         now=lambda: desk.now,
         new_id=lambda: uuid_utils.uuid7().hex,
     )
+    policy = ProfilePolicy(handle_life=365 * DAY, search_user=WIDE_OPEN, avatar=WIDE_OPEN)
     profiles = Profiles(
-        begin,
-        read,
-        limits=desk,
-        search=Limit("search_user", 100, 15),
-        handle_days=365,
-        now=lambda: desk.now,
+        begin, read, policy=policy, limits=desk, painter=Painter(), now=lambda: desk.now
     )
-    yield World(verify, profiles, desk, database)
+    erasers: list = []
+    erasures = Erasures(begin, read, erasers=erasers, now=lambda: desk.now)
+    yield World(verify, desk, database, profiles, erasures, erasers)
     await database.close()

@@ -151,10 +151,10 @@ async def test_a_blank_name_is_refused_and_a_name_is_trimmed(world):
 async def test_whoever_hides_their_presence_is_found(world):
     me = await registered(world)
     assert await world.profiles.hidden_presence([me.user_id, "nobody"]) == []
-    assert (await world.profiles.change(me.user_id, {"presence_hidden": True})).presence_hidden
+    assert (await world.profiles.change(me.user_id, {"presence_hidden": 1})).presence_hidden
     assert await world.profiles.hidden_presence([me.user_id, "nobody"]) == [me.user_id]
     changed = await world.profiles.change(
-        me.user_id, {"display_name": "灵灵", "presence_hidden": False}
+        me.user_id, {"display_name": "灵灵", "presence_hidden": 0}
     )
     assert (changed.display_name, changed.presence_hidden) == ("灵灵", False)
     assert await world.profiles.hidden_presence([me.user_id]) == []

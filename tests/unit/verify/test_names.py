@@ -3,8 +3,9 @@
 import pytest
 
 from services.common.errors import Invalid
+from services.verify.model import Purpose
+from services.verify.names import normal_email, normal_name
 from services.verify.passwords import refuse_common
-from services.verify.rules import Purpose, normal_email, normal_name
 from tests.unit.verify.conftest import PASSWORD
 from tests.unit.verify.test_accounts import EMAIL, PHONE, reason_of, registered, stored
 
