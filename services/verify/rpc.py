@@ -1,6 +1,5 @@
 """verify.v1 on the wire: protobuf in, protobuf out, nothing decided here."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from hongyan.verify.v1 import account_pb2, trust_pb2, trust_pb2_grpc

@@ -18,7 +18,7 @@ from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2_grpc
 from redis.asyncio.cluster import RedisCluster
 
 from services.common.database import Database
-from services.common.limits import Limit, SharedLimits
+from services.common.limits import SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
 from services.verify.avatars import Painter
 from services.verify.erasures import Erasures

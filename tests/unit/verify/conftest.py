@@ -75,7 +75,6 @@ class Desk:
 @dataclass
 class World:
     verify: Verify
-    profiles: Profiles
     desk: Desk
     database: Database
     profiles: Profiles

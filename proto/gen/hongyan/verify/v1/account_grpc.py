@@ -11,6 +11,7 @@ if typing.TYPE_CHECKING:
 
 import buf.validate.validate_pb2
 import google.api.annotations_pb2
+import google.api.httpbody_pb2
 import google.protobuf.field_mask_pb2
 import google.protobuf.timestamp_pb2
 import hongyan.options.v1.access_pb2
@@ -65,6 +66,22 @@ class AccountServiceBase(abc.ABC):
 
     @abc.abstractmethod
     async def SearchUser(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.account_pb2.SearchUserRequest, hongyan.verify.v1.account_pb2.SearchUserResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SetAvatar(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.account_pb2.SetAvatarRequest, hongyan.verify.v1.account_pb2.SetAvatarResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def DeleteAvatar(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.account_pb2.DeleteAvatarRequest, hongyan.verify.v1.account_pb2.DeleteAvatarResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def GetAvatar(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.account_pb2.GetAvatarRequest, google.api.httpbody_pb2.HttpBody]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def DeleteAccount(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.account_pb2.DeleteAccountRequest, hongyan.verify.v1.account_pb2.DeleteAccountResponse]') -> None:
         pass
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
@@ -140,6 +157,30 @@ class AccountServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.verify.v1.account_pb2.SearchUserRequest,
                 hongyan.verify.v1.account_pb2.SearchUserResponse,
+            ),
+            '/hongyan.verify.v1.AccountService/SetAvatar': grpclib.const.Handler(
+                self.SetAvatar,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.account_pb2.SetAvatarRequest,
+                hongyan.verify.v1.account_pb2.SetAvatarResponse,
+            ),
+            '/hongyan.verify.v1.AccountService/DeleteAvatar': grpclib.const.Handler(
+                self.DeleteAvatar,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.account_pb2.DeleteAvatarRequest,
+                hongyan.verify.v1.account_pb2.DeleteAvatarResponse,
+            ),
+            '/hongyan.verify.v1.AccountService/GetAvatar': grpclib.const.Handler(
+                self.GetAvatar,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.account_pb2.GetAvatarRequest,
+                google.api.httpbody_pb2.HttpBody,
+            ),
+            '/hongyan.verify.v1.AccountService/DeleteAccount': grpclib.const.Handler(
+                self.DeleteAccount,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.account_pb2.DeleteAccountRequest,
+                hongyan.verify.v1.account_pb2.DeleteAccountResponse,
             ),
         }
 
@@ -218,4 +259,28 @@ class AccountServiceStub:
             '/hongyan.verify.v1.AccountService/SearchUser',
             hongyan.verify.v1.account_pb2.SearchUserRequest,
             hongyan.verify.v1.account_pb2.SearchUserResponse,
+        )
+        self.SetAvatar = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.AccountService/SetAvatar',
+            hongyan.verify.v1.account_pb2.SetAvatarRequest,
+            hongyan.verify.v1.account_pb2.SetAvatarResponse,
+        )
+        self.DeleteAvatar = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.AccountService/DeleteAvatar',
+            hongyan.verify.v1.account_pb2.DeleteAvatarRequest,
+            hongyan.verify.v1.account_pb2.DeleteAvatarResponse,
+        )
+        self.GetAvatar = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.AccountService/GetAvatar',
+            hongyan.verify.v1.account_pb2.GetAvatarRequest,
+            google.api.httpbody_pb2.HttpBody,
+        )
+        self.DeleteAccount = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.AccountService/DeleteAccount',
+            hongyan.verify.v1.account_pb2.DeleteAccountRequest,
+            hongyan.verify.v1.account_pb2.DeleteAccountResponse,
         )

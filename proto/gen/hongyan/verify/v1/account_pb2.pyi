@@ -45,6 +45,30 @@ CODE_PURPOSE_RESET_PASSWORD: CodePurpose.ValueType  # 2
 """To set a new password."""
 Global___CodePurpose: _TypeAlias = CodePurpose  # noqa: Y015
 
+class _UserKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UserKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UserKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USER_KIND_UNSPECIFIED: _UserKind.ValueType  # 0
+    """Not said: a person."""
+    USER_KIND_PERSON: _UserKind.ValueType  # 1
+    """A person."""
+    USER_KIND_BOT: _UserKind.ValueType  # 2
+    """A program."""
+
+class UserKind(_UserKind, metaclass=_UserKindEnumTypeWrapper):
+    """What a user is."""
+
+USER_KIND_UNSPECIFIED: UserKind.ValueType  # 0
+"""Not said: a person."""
+USER_KIND_PERSON: UserKind.ValueType  # 1
+"""A person."""
+USER_KIND_BOT: UserKind.ValueType  # 2
+"""A program."""
+Global___UserKind: _TypeAlias = UserKind  # noqa: Y015
+
 class _Gender:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -162,34 +186,48 @@ class User(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     GENDER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user's id, opaque, for ever."""
     display_name: _builtins.str
-    """The name that the user chose, 1 to 64 characters."""
+    """The name that the user chose, 1 to 64 characters; empty when the account
+    is deleted.
+    """
     handle: _builtins.str
     """The name by which others find the user; empty: none."""
+    avatar_id: _builtins.str
+    """The picture, for GetAvatar; empty: none, clients draw the first letter."""
     signature: _builtins.str
     """What the user says of themself."""
     region: _builtins.str
     """Where the user is."""
     gender: Global___Gender.ValueType
     """Said by the user, if at all."""
+    kind: Global___UserKind.ValueType
+    """Whether it is a person."""
+    deleted: _builtins.bool
+    """Whether the account is deleted."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         handle: _builtins.str = ...,
+        avatar_id: _builtins.str = ...,
         signature: _builtins.str = ...,
         region: _builtins.str = ...,
         gender: Global___Gender.ValueType = ...,
+        kind: Global___UserKind.ValueType = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "gender", b"gender", "handle", b"handle", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "deleted", b"deleted", "display_name", b"display_name", "gender", b"gender", "handle", b"handle", "kind", b"kind", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +285,7 @@ class Me(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PRESENCE_VISIBILITY_FIELD_NUMBER: _builtins.int
     HANDLE_FIELD_NUMBER: _builtins.int
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     GENDER_FIELD_NUMBER: _builtins.int
@@ -265,6 +304,8 @@ class Me(_message.Message):
     '_', a letter first; unique whatever the case. It can be changed once a
     year. Empty: none yet.
     """
+    avatar_id: _builtins.str
+    """The picture, for GetAvatar. Set by SetAvatar."""
     signature: _builtins.str
     """What the user says of themself, at most 120 characters."""
     region: _builtins.str
@@ -292,6 +333,7 @@ class Me(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         presence_visibility: Global___PresenceVisibility.ValueType = ...,
         handle: _builtins.str = ...,
+        avatar_id: _builtins.str = ...,
         signature: _builtins.str = ...,
         region: _builtins.str = ...,
         gender: Global___Gender.ValueType = ...,
@@ -300,7 +342,7 @@ class Me(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "handle_changeable_at", b"handle_changeable_at", "privacy", b"privacy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "display_name", b"display_name", "email", b"email", "gender", b"gender", "handle", b"handle", "handle_changeable_at", b"handle_changeable_at", "presence_visibility", b"presence_visibility", "privacy", b"privacy", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "created_at", b"created_at", "display_name", b"display_name", "email", b"email", "gender", b"gender", "handle", b"handle", "handle_changeable_at", b"handle_changeable_at", "presence_visibility", b"presence_visibility", "privacy", b"privacy", "region", b"region", "signature", b"signature", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1000,3 +1042,195 @@ class SearchUserResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchUserResponse: _TypeAlias = SearchUserResponse  # noqa: Y015
+
+@_typing.final
+class SetAvatarRequest(_message.Message):
+    """Asks to set the picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMAGE_FIELD_NUMBER: _builtins.int
+    SQUARE_FIELD_NUMBER: _builtins.int
+    image: _builtins.bytes
+    """A JPEG, PNG, WebP or GIF of at most 4 MiB and 40 million pixels."""
+    @_builtins.property
+    def square(self) -> Global___Square:
+        """Which part of it, in pixels of the upright picture; absent: the largest
+        square in the middle.
+        """
+
+    def __init__(
+        self,
+        *,
+        image: _builtins.bytes = ...,
+        square: Global___Square | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["square", b"square"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "square", b"square"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarRequest: _TypeAlias = SetAvatarRequest  # noqa: Y015
+
+@_typing.final
+class Square(_message.Message):
+    """A square of a picture, in pixels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    left: _builtins.int
+    """The distance from the left."""
+    top: _builtins.int
+    """The distance from the top."""
+    side: _builtins.int
+    """Its side."""
+    def __init__(
+        self,
+        *,
+        left: _builtins.int = ...,
+        top: _builtins.int = ...,
+        side: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left", b"left", "side", b"side", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Square: _TypeAlias = Square  # noqa: Y015
+
+@_typing.final
+class SetAvatarResponse(_message.Message):
+    """The picture is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def me(self) -> Global___Me:
+        """The profile as it is now."""
+
+    def __init__(
+        self,
+        *,
+        me: Global___Me | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAvatarResponse: _TypeAlias = SetAvatarResponse  # noqa: Y015
+
+@_typing.final
+class DeleteAvatarRequest(_message.Message):
+    """Asks to take the picture away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAvatarRequest: _TypeAlias = DeleteAvatarRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAvatarResponse(_message.Message):
+    """There is no picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def me(self) -> Global___Me:
+        """The profile as it is now."""
+
+    def __init__(
+        self,
+        *,
+        me: Global___Me | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["me", b"me"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAvatarResponse: _TypeAlias = DeleteAvatarResponse  # noqa: Y015
+
+@_typing.final
+class GetAvatarRequest(_message.Message):
+    """Asks for a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AVATAR_ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    avatar_id: _builtins.str
+    """The picture's id, of a profile."""
+    size: _builtins.int
+    """The side in pixels, of which the server has some: the least that is not
+    smaller is taken, or the greatest. 0: 96.
+    """
+    def __init__(
+        self,
+        *,
+        avatar_id: _builtins.str = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avatar_id", b"avatar_id", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAvatarRequest: _TypeAlias = GetAvatarRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAccountRequest(_message.Message):
+    """Asks to delete the caller's account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    password: _builtins.str
+    """The account's password."""
+    def __init__(
+        self,
+        *,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAccountRequest: _TypeAlias = DeleteAccountRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAccountResponse(_message.Message):
+    """The account is deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAccountResponse: _TypeAlias = DeleteAccountResponse  # noqa: Y015

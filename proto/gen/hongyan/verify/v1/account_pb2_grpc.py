@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from hongyan.verify.v1 import account_pb2 as hongyan_dot_verify_dot_v1_dot_account__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -94,6 +95,26 @@ class AccountServiceStub:
                 '/hongyan.verify.v1.AccountService/SearchUser',
                 request_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserRequest.SerializeToString,
                 response_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserResponse.FromString,
+                _registered_method=True)
+        self.SetAvatar = channel.unary_unary(
+                '/hongyan.verify.v1.AccountService/SetAvatar',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarResponse.FromString,
+                _registered_method=True)
+        self.DeleteAvatar = channel.unary_unary(
+                '/hongyan.verify.v1.AccountService/DeleteAvatar',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarResponse.FromString,
+                _registered_method=True)
+        self.GetAvatar = channel.unary_unary(
+                '/hongyan.verify.v1.AccountService/GetAvatar',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.GetAvatarRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.DeleteAccount = channel.unary_unary(
+                '/hongyan.verify.v1.AccountService/DeleteAccount',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountResponse.FromString,
                 _registered_method=True)
 
 
@@ -199,6 +220,38 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetAvatar(self, request, context):
+        """Sets the caller's picture: cut square from the middle or as the request
+        says, made anew without what the file says besides, in the sizes that
+        GetAvatar knows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAvatar(self, request, context):
+        """Takes the caller's picture away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAvatar(self, request, context):
+        """Returns a picture, a WebP. What an id names never changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAccount(self, request, context):
+        """Deletes the caller's account: ends every session, frees the address and
+        the handle, forgets the profile, contacts and settings, and leaves every
+        group. What was said stays in the others' logs, without a name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -261,6 +314,26 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.SearchUser,
                     request_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserRequest.FromString,
                     response_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserResponse.SerializeToString,
+            ),
+            'SetAvatar': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAvatar,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarResponse.SerializeToString,
+            ),
+            'DeleteAvatar': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAvatar,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarResponse.SerializeToString,
+            ),
+            'GetAvatar': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAvatar,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.GetAvatarRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'DeleteAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccount,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -588,6 +661,114 @@ class AccountService:
             '/hongyan.verify.v1.AccountService/SearchUser',
             hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserRequest.SerializeToString,
             hongyan_dot_verify_dot_v1_dot_account__pb2.SearchUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAvatar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.AccountService/SetAvatar',
+            hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_account__pb2.SetAvatarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAvatar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.AccountService/DeleteAvatar',
+            hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAvatarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAvatar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.AccountService/GetAvatar',
+            hongyan_dot_verify_dot_v1_dot_account__pb2.GetAvatarRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.AccountService/DeleteAccount',
+            hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_account__pb2.DeleteAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

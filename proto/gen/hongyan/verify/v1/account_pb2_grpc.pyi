@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 from hongyan.verify.v1 import account_pb2 as _account_pb2
 import abc as _abc_1
@@ -78,6 +79,20 @@ class AccountServiceStub:
     text and in time, for one that is not there and one that is not to be
     found that way.
     """
+    SetAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.SetAvatarRequest, _account_pb2.SetAvatarResponse]
+    """Sets the caller's picture: cut square from the middle or as the request
+    says, made anew without what the file says besides, in the sizes that
+    GetAvatar knows.
+    """
+    DeleteAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.DeleteAvatarRequest, _account_pb2.DeleteAvatarResponse]
+    """Takes the caller's picture away."""
+    GetAvatar: _grpc.UnaryUnaryMultiCallable[_account_pb2.GetAvatarRequest, _httpbody_pb2.HttpBody]
+    """Returns a picture, a WebP. What an id names never changes."""
+    DeleteAccount: _grpc.UnaryUnaryMultiCallable[_account_pb2.DeleteAccountRequest, _account_pb2.DeleteAccountResponse]
+    """Deletes the caller's account: ends every session, frees the address and
+    the handle, forgets the profile, contacts and settings, and leaves every
+    group. What was said stays in the others' logs, without a name.
+    """
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
@@ -128,6 +143,20 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Finds a user by the exact handle or address. The answer is the same, in
     text and in time, for one that is not there and one that is not to be
     found that way.
+    """
+    SetAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.SetAvatarRequest, _account_pb2.SetAvatarResponse]  # type: ignore[assignment]
+    """Sets the caller's picture: cut square from the middle or as the request
+    says, made anew without what the file says besides, in the sizes that
+    GetAvatar knows.
+    """
+    DeleteAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.DeleteAvatarRequest, _account_pb2.DeleteAvatarResponse]  # type: ignore[assignment]
+    """Takes the caller's picture away."""
+    GetAvatar: _aio.UnaryUnaryMultiCallable[_account_pb2.GetAvatarRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns a picture, a WebP. What an id names never changes."""
+    DeleteAccount: _aio.UnaryUnaryMultiCallable[_account_pb2.DeleteAccountRequest, _account_pb2.DeleteAccountResponse]  # type: ignore[assignment]
+    """Deletes the caller's account: ends every session, frees the address and
+    the handle, forgets the profile, contacts and settings, and leaves every
+    group. What was said stays in the others' logs, without a name.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -248,6 +277,44 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Finds a user by the exact handle or address. The answer is the same, in
         text and in time, for one that is not there and one that is not to be
         found that way.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAvatar(
+        self,
+        request: _account_pb2.SetAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.SetAvatarResponse, _abc.Awaitable[_account_pb2.SetAvatarResponse]]:
+        """Sets the caller's picture: cut square from the middle or as the request
+        says, made anew without what the file says besides, in the sizes that
+        GetAvatar knows.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteAvatar(
+        self,
+        request: _account_pb2.DeleteAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.DeleteAvatarResponse, _abc.Awaitable[_account_pb2.DeleteAvatarResponse]]:
+        """Takes the caller's picture away."""
+
+    @_abc_1.abstractmethod
+    def GetAvatar(
+        self,
+        request: _account_pb2.GetAvatarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Returns a picture, a WebP. What an id names never changes."""
+
+    @_abc_1.abstractmethod
+    def DeleteAccount(
+        self,
+        request: _account_pb2.DeleteAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.DeleteAccountResponse, _abc.Awaitable[_account_pb2.DeleteAccountResponse]]:
+        """Deletes the caller's account: ends every session, frees the address and
+        the handle, forgets the profile, contacts and settings, and leaves every
+        group. What was said stays in the others' logs, without a name.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -204,7 +204,7 @@ class FindPoliciesResponse(_message.Message):
     POLICIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Policy]:
-        """Of those of the asked ids that have an account."""
+        """Of those of the asked ids that have an account which is not deleted."""
 
     def __init__(
         self,
@@ -229,6 +229,7 @@ class Policy(_message.Message):
     ADD_POLICY_FIELD_NUMBER: _builtins.int
     STRANGER_POLICY_FIELD_NUMBER: _builtins.int
     HIDE_READ_RECEIPTS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     add_policy: _account_pb2.AddPolicy.ValueType
@@ -237,6 +238,8 @@ class Policy(_message.Message):
     """What becomes of direct messages by who is no friend; always said."""
     hide_read_receipts: _builtins.bool
     """Whether the user's read cursor is for nobody."""
+    kind: _account_pb2.UserKind.ValueType
+    """Whether it is a person."""
     def __init__(
         self,
         *,
@@ -244,10 +247,11 @@ class Policy(_message.Message):
         add_policy: _account_pb2.AddPolicy.ValueType = ...,
         stranger_policy: _account_pb2.StrangerPolicy.ValueType = ...,
         hide_read_receipts: _builtins.bool = ...,
+        kind: _account_pb2.UserKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_read_receipts", b"hide_read_receipts", "stranger_policy", b"stranger_policy", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_read_receipts", b"hide_read_receipts", "kind", b"kind", "stranger_policy", b"stranger_policy", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
