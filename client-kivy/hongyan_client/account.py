@@ -176,28 +176,33 @@ class AccountCalls:
         answer = await self.call(self._stub.GetMe, account_pb2.GetMeRequest())
         return _account(answer.me)
 
-    async def update_me(
-        self, display_name: str | None = None, presence_hidden: bool | None = None
-    ) -> model.Account:
-        """Changes the own name, and whether others see the own presence; None: as it is."""
+    async def update_me(self, values: dict[str, Any]) -> model.Account:
+        """Changes fields of the own profile, as `Client.update_me` names them."""
         me, paths = account_pb2.Me(), []
-        if display_name is not None:
-            me.display_name = display_name
-            paths.append("display_name")
-        if presence_hidden is not None:
-            me.presence_visibility = (
-                account_pb2.PRESENCE_VISIBILITY_NOBODY
-                if presence_hidden
-                else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
-            )
-            paths.append("presence_visibility")
+        for name, value in values.items():
+            if name == "presence_hidden":
+                me.presence_visibility = (
+                    account_pb2.PRESENCE_VISIBILITY_NOBODY
+                    if value
+                    else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
+                )
+                paths.append("presence_visibility")
+            else:
+                setattr(me, name, value)
+                paths.append(name)
         request = account_pb2.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
         return _account((await self.call(self._stub.UpdateMe, request)).me)
 
     async def user(self, user_id: str) -> model.User:
         """Returns another's profile."""
         answer = await self.call(self._stub.GetUser, account_pb2.GetUserRequest(user_id=user_id))
-        return model.User(answer.user.user_id, answer.user.display_name)
+        return _user(answer.user)
+
+    async def find_user(self, query: str) -> model.User | None:
+        """Finds a user by the whole handle or address."""
+        request = account_pb2.SearchUserRequest(query=query)
+        answer = await self.call(self._stub.SearchUser, request)
+        return _user(answer.user) if answer.HasField("user") else None
 
     async def sessions(self) -> list[model.Session]:
         """Returns the account's sessions, the latest used first."""
@@ -214,7 +219,20 @@ def _account(me: account_pb2.Me) -> model.Account:
     micros = me.created_at.ToMicroseconds()
     hidden = me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
     created_at = model.from_micros(micros)
-    return model.Account(me.user_id, me.display_name, me.email, created_at, hidden)
+    return model.Account(
+        me.user_id,
+        me.display_name,
+        me.email,
+        created_at,
+        hidden,
+        me.handle,
+        me.signature,
+        me.region,
+    )
+
+
+def _user(user: account_pb2.User) -> model.User:
+    return model.User(user.user_id, user.display_name, user.handle, user.signature, user.region)
 
 
 def _session(session: account_pb2.Session) -> model.Session:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE conversation (
@@ -26,7 +26,9 @@ CREATE TABLE conversation (
   settings BLOB NOT NULL DEFAULT x'',
   cleared_seq INTEGER NOT NULL DEFAULT 0,
   disappear_seconds INTEGER NOT NULL DEFAULT 0,
-  pinned_seqs TEXT NOT NULL DEFAULT ''
+  pinned_seqs TEXT NOT NULL DEFAULT '',
+  group_data BLOB,             -- the contract's Group
+  request INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX conversation_active ON conversation (active_at DESC);
 CREATE TABLE member (
@@ -45,12 +47,16 @@ CREATE TABLE message (
 );
 CREATE INDEX message_client ON message (client_message_id);
 CREATE INDEX message_expires ON message (expires_at) WHERE expires_at IS NOT NULL;
+-- The contract's Contact and ContactRequest.
+CREATE TABLE contact (user_id TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE contact_request (user_id TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 -- Messages that are hidden and not here yet.
 CREATE TABLE hidden_ahead (
   conversation_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (conversation_id, seq)
 ) WITHOUT ROWID;
 CREATE TABLE user (
-  user_id TEXT PRIMARY KEY, display_name TEXT NOT NULL, fetched_at INTEGER NOT NULL
+  user_id TEXT PRIMARY KEY, display_name TEXT NOT NULL, handle TEXT NOT NULL,
+  signature TEXT NOT NULL, region TEXT NOT NULL, fetched_at INTEGER NOT NULL
 );
 """
 # What is nowhere else: it stays when the rest is made new.
@@ -84,7 +90,18 @@ DROP TABLE unsent_read;
 FROM_2 = """
 DROP TABLE state; DROP TABLE conversation; DROP TABLE member; DROP TABLE message; DROP TABLE user;
 """
-FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2}
+SERVER_TABLES = (
+    "state",
+    "conversation",
+    "member",
+    "message",
+    "hidden_ahead",
+    "contact",
+    "contact_request",
+)
+"""What the server has too."""
+FROM_3 = FROM_2 + "DROP TABLE hidden_ahead;"
+FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2, 3: FROM_3}
 
 
 class CacheBase:
@@ -134,7 +151,7 @@ class CacheBase:
     def forget(self) -> None:
         """Drops all that the server has too; the outbox and unsent cursors stay."""
         with self.transaction():
-            for table in ("state", "conversation", "member", "message", "hidden_ahead"):
+            for table in SERVER_TABLES:
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608
 
     def close(self) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 from hongyan.chat.v1 import conversation_pb2, message_pb2
 
 from hongyan_client.cache_log import LogTable, read_seqs
+from hongyan_client.cache_people import PeopleTable
 from hongyan_client.convert import from_settings, to_message, to_settings
+from hongyan_client.convert_people import to_group
 from hongyan_client.model import (
     Conversation,
     ConversationKind,
@@ -18,12 +20,12 @@ from hongyan_client.model import (
 _CONVERSATIONS = """
 SELECT conversation_id, kind, last_seq, counted_unread, counted_last_seq, counted_read_seq,
   first_seq, head_seq, preview, counted_mentions, settings, cleared_seq, disappear_seconds,
-  pinned_seqs FROM conversation
+  pinned_seqs, group_data, request FROM conversation
 """
 _MEMBERS = "SELECT conversation_id, user_id, read_seq, received_seq FROM member"
 
 
-class ConversationTable(LogTable):
+class ConversationTable(LogTable, PeopleTable):
     """What is known of conversations besides their logs."""
 
     def put_conversation(self, conversation: Conversation, now_micros: int) -> None:
@@ -57,6 +59,12 @@ class ConversationTable(LogTable):
                     conversation.last_seq,
                 ),
             )
+            self._database.execute(
+                "UPDATE conversation SET request = ? WHERE conversation_id = ?",
+                (conversation.request, conversation_id),
+            )
+            if conversation.group:
+                self.put_group(conversation_id, conversation.group, newer=True)
             self.put_settings(conversation_id, conversation.settings)
             if last:
                 self.put_preview(last)
@@ -148,6 +156,8 @@ class ConversationTable(LogTable):
             settings=settings,
             disappear_seconds=row[12],
             pinned_seqs=tuple(read_seqs(row[13])),
+            group=to_group(conversation_pb2.Group.FromString(row[14])) if row[14] else None,
+            request=bool(row[15]),
         )
 
     def _unread(self, row: Any, read_seq: int) -> tuple[int, int]:
@@ -160,9 +170,9 @@ class ConversationTable(LogTable):
             return 0, 0
         whole = first_seq is not None and first_seq <= read_seq + 1 and head_seq >= last_seq
         newer, newer_mentions = self._one(
-            "SELECT count(*), coalesce(sum(mentions_me), 0) FROM message"
+            "SELECT coalesce(sum(kind = 'text'), 0), coalesce(sum(mentions_me), 0) FROM message"
             " WHERE conversation_id = ? AND seq > ? AND seq <= ? AND sender_id <> ?"
-            " AND kind = 'text'",
+            " AND kind IN ('text', 'event')",
             row[0],
             read_seq if whole else max(read_seq, counted_last),
             head_seq or 0,

@@ -32,6 +32,7 @@ from hongyan_client.errors import (
     NotLoggedIn,
     Unavailable,
 )
+from hongyan_client.groups import Groups
 from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
 from hongyan_client.local import Local, open_local
 from hongyan_client.model import (
@@ -44,6 +45,7 @@ from hongyan_client.model import (
     SignedOut,
     User,
 )
+from hongyan_client.people import People
 from hongyan_client.sync import GAP_SECONDS
 from hongyan_client.talk import Talk
 from hongyan_client.tokens import TokenFile, TokenStore, write_private
@@ -53,7 +55,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-class Client(Talk):
+class Client(Talk, People, Groups):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -168,12 +170,18 @@ class Client(Talk):
         """Returns the own profile."""
         return await self.account.me()
 
-    async def update_me(
-        self, *, display_name: str | None = None, presence_hidden: bool | None = None
-    ) -> Account:
-        """Changes the own name, and whether others see the own presence; None: as it is."""
-        account = await self.account.update_me(display_name, presence_hidden)
-        self._open().cache.put_user(User(account.user_id, account.display_name), self._micros())
+    async def update_me(self, **values: Any) -> Account:
+        """Changes fields of the own profile: display_name, handle, signature, region,
+        presence_hidden."""
+        account = await self.account.update_me(values)
+        user = User(
+            account.user_id,
+            account.display_name,
+            account.handle,
+            account.signature,
+            account.region,
+        )
+        self._open().cache.put_user(user, self._micros())
         return account
 
     async def user(self, user_id: str) -> User:

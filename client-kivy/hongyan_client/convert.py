@@ -8,6 +8,7 @@ from hongyan.chat.v1 import conversation_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 from hongyan.status.v1 import presence_pb2
 
+from hongyan_client.convert_people import from_event, to_event, to_group
 from hongyan_client.errors import ServerError, seconds, server_error
 from hongyan_client.model import (
     Change,
@@ -24,7 +25,12 @@ from hongyan_client.model import (
     to_micros,
 )
 
-_KINDS = {conversation_pb2.CONVERSATION_KIND_DIRECT: ConversationKind.DIRECT}
+_KINDS = {
+    conversation_pb2.CONVERSATION_KIND_DIRECT: ConversationKind.DIRECT,
+    conversation_pb2.CONVERSATION_KIND_GROUP: ConversationKind.GROUP,
+}
+# Events that are not shown.
+NOTES = ("nickname", None)
 _REMOVED = {
     message_pb2.REMOVED_REASON_RECALLED: "recalled",
     message_pb2.REMOVED_REASON_EXPIRED: "expired",
@@ -51,7 +57,7 @@ def to_message(message: message_pb2.Message) -> Message:
     quote = Quote(message.quote.seq, message.quote.sender_id)
     return replace(
         read,
-        kind=MessageKind(kind),
+        kind=_kind(message, kind),
         change=_to_change(message, kind),
         removed=_REMOVED.get(message.removed.reason, "removed") if kind == "removed" else "",
         quote=quote if message.HasField("quote") else None,
@@ -61,13 +67,21 @@ def to_message(message: message_pb2.Message) -> Message:
         edited_at=_to_time(message.edited_at) if message.HasField("edited_at") else None,
         reactions=tuple(Reactions(it.emoji, tuple(it.user_ids)) for it in message.reactions),
         expires_at=_to_time(message.expires_at) if message.HasField("expires_at") else None,
+        event=to_event(message.event) if kind == "event" else None,
+        card_user_id=message.card.user_id,
     )
+
+
+def _kind(message: message_pb2.Message, kind: str) -> MessageKind:
+    if kind == "event" and message.event.WhichOneof("what") in NOTES:
+        return MessageKind.NOTE
+    return MessageKind(kind)
 
 
 def _has_more(message: message_pb2.Message) -> bool:
     return bool(message.reactions) or any(
         message.HasField(name)
-        for name in ("quote", "mentions", "forwarded", "edited_at", "expires_at")
+        for name in ("quote", "mentions", "forwarded", "edited_at", "expires_at", "card")
     )
 
 
@@ -121,6 +135,8 @@ def from_message(message: Message) -> message_pb2.Message:
         target.reactions.add(emoji=it.emoji, user_ids=it.user_ids)
     if message.expires_at:
         target.expires_at.FromMicroseconds(to_micros(message.expires_at))
+    if message.card_user_id:
+        target.card.user_id = message.card_user_id
     return target
 
 
@@ -147,6 +163,9 @@ def _write_content(message: Message, target: message_pb2.Message) -> None:
             target.pin.seq, target.pin.removed = change.seq, change.removed
         case MessageKind.TIMER:
             target.timer.seconds = change.seconds
+        case MessageKind.EVENT | MessageKind.NOTE:
+            if message.event:
+                target.event.CopyFrom(from_event(message.event))
 
 
 def to_settings(settings: conversation_pb2.ConversationSettings) -> Settings:
@@ -194,6 +213,8 @@ def to_conversation(conversation: conversation_pb2.Conversation) -> Conversation
         settings=to_settings(conversation.settings),
         disappear_seconds=conversation.disappear_seconds,
         pinned_seqs=tuple(conversation.pinned_seqs),
+        group=to_group(conversation.group) if conversation.HasField("group") else None,
+        request=conversation.request,
     )
 
 

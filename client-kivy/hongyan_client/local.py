@@ -14,6 +14,7 @@ from hongyan_client.connection import Connection
 from hongyan_client.history import History
 from hongyan_client.model import Event, MessageStateChanged
 from hongyan_client.outbox import Outbox
+from hongyan_client.people_calls import ContactCalls, GroupCalls
 from hongyan_client.sending import Sending
 from hongyan_client.sync import Spawn, Sync
 
@@ -30,6 +31,8 @@ class Local:
     sending: Sending
     history: History
     composing: Composing
+    contacts: ContactCalls
+    groups: GroupCalls
 
 
 def open_local(
@@ -48,6 +51,7 @@ def open_local(
     """Opens the cache, and puts together what works on it."""
     cache = Cache(path, user_id)
     chat = ChatCalls(channel, account)
+    contacts = ContactCalls(channel, account)
     connection = Connection(channel, account, cache, publish, spawn, jitter=jitter)
     sync = connection.sync = Sync(
         cache,
@@ -57,6 +61,7 @@ def open_local(
         now_micros=lambda: round(now() * 1_000_000),
         settled=connection.settle,
         need_sync=connection.request_sync,
+        list_people=contacts.everybody,
         received=connection.schedule_cursors,
         gap_seconds=gap_seconds,
         jitter=jitter,
@@ -73,4 +78,15 @@ def open_local(
     connection.refused = sending.note_refusal
     history = History(cache, sync, chat)
     composing = Composing(cache, sending, history)
-    return Local(cache, chat, sync, outbox, connection, sending, history, composing)
+    return Local(
+        cache,
+        chat,
+        sync,
+        outbox,
+        connection,
+        sending,
+        history,
+        composing,
+        contacts,
+        GroupCalls(channel, account),
+    )

@@ -30,6 +30,7 @@ class ConversationKind(StrEnum):
 
     UNKNOWN = "unknown"
     DIRECT = "direct"
+    GROUP = "group"
 
 
 class MessageKind(StrEnum):
@@ -45,11 +46,21 @@ class MessageKind(StrEnum):
     RECALL = "recall"
     EDIT = "edit"
     REACTION = "reaction"
+    EVENT = "event"
+    """Something happened to the group: `Message.event`."""
+    NOTE = "note"
+    """An event that is not shown, such as a nickname."""
     UNKNOWN = "unknown"
     """Of a newer version of the contract."""
 
 
-SHOWN = (MessageKind.TEXT, MessageKind.TIMER, MessageKind.PIN, MessageKind.REMOVED)
+SHOWN = (
+    MessageKind.TEXT,
+    MessageKind.TIMER,
+    MessageKind.PIN,
+    MessageKind.REMOVED,
+    MessageKind.EVENT,
+)
 """The kinds that a chat shows; the others change how earlier ones are shown."""
 HIDEABLE = (MessageKind.TEXT, MessageKind.REMOVED)
 """The kinds that an account can hide: what did something to another message stays."""
@@ -87,6 +98,30 @@ class Reactions:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupEvent:
+    """What happened to a group, or in a direct chat that the two are friends.
+
+    `what` is the name in the contract: created, joined, left, role, transferred, changed,
+    announced, silenced, dissolved, friends. Who did it is the message's sender.
+    """
+
+    what: str = ""
+    user_ids: tuple[str, ...] = ()
+    inviter_id: str = ""
+    by_invite: bool = False
+    text: str = ""
+    """The name of a new group, or what is announced."""
+    role: str = ""
+    until: datetime | None = None
+    fields: tuple[str, ...] = ()
+    """Which settings changed."""
+    settings: "GroupSettings | None" = None
+    member_count: int = 0
+    member_version: int = 0
+    raw: bytes = field(default=b"", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One entry of a conversation's log, as it stands; `seq` is 0 until the server has it."""
 
@@ -111,12 +146,17 @@ class Message:
     edited_at: datetime | None = None
     reactions: tuple[Reactions, ...] = ()
     expires_at: datetime | None = None
+    event: GroupEvent | None = None
+    card_user_id: str = ""
+    """With a text: the user whose card it is."""
     request: bytes = field(default=b"", repr=False, compare=False)
     """What asks the server to store it, while it is in the outbox."""
 
     def mentions(self, user_id: str) -> bool:
-        """Returns whether a user other than the sender is mentioned."""
-        return self.sender_id != user_id and (self.mentions_everybody or user_id in self.mentioned)
+        """Returns whether a user other than the sender is mentioned; an announcement is for all."""
+        announced = self.event is not None and self.event.what == "announced" and self.event.text
+        everybody = self.mentions_everybody or bool(announced)
+        return self.sender_id != user_id and (everybody or user_id in self.mentioned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +182,115 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """What a group is set to; `may_…` are the least roles that may: member, admin, owner."""
+
+    name: str = ""
+    may_invite: str = "member"
+    may_edit: str = "member"
+    may_announce: str = "admin"
+    approval: bool = False
+    muted: bool = False
+    large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a group is to the account; `role` is empty for who was a member once."""
+
+    settings: GroupSettings
+    role: str = ""
+    member_count: int = 0
+    member_version: int = 0
+    announcement: str = ""
+    announcement_seq: int = 0
+    silenced_until: datetime | None = None
+    dissolved: bool = False
+    nickname: str = ""
+    picture_user_ids: tuple[str, ...] = ()
+    waiting_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A member of a group."""
+
+    user_id: str
+    role: str
+    nickname: str = ""
+    silenced_until: datetime | None = None
+    joined_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A way into a group; the code is there only when it is made. 0 uses: any number."""
+
+    invite_id: str
+    inviter_id: str
+    expires_at: datetime
+    uses_left: int
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where an invite leads."""
+
+    conversation_id: str
+    name: str
+    member_count: int
+    inviter_id: str
+    member: bool
+    approval: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Somebody who waits to be let into a group."""
+
+    user_id: str
+    inviter_id: str
+    greeting: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a user is to the account."""
+
+    user_id: str
+    friend: bool = False
+    remark: str = ""
+    tags: tuple[str, ...] = ()
+    starred: bool = False
+    blocked: bool = False
+    friends_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequest:
+    """A request to be friends; `state` is pending, accepted, declined, expired or withdrawn."""
+
+    user_id: str
+    incoming: bool
+    greeting: str
+    source: str
+    state: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ContactCode:
+    """A code by which others can ask the account; the secret is there only when it is made."""
+
+    code_id: str
+    expires_at: datetime
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation as the account sees it."""
 
@@ -155,6 +304,9 @@ class Conversation:
     settings: Settings = Settings()
     disappear_seconds: int = 0
     pinned_seqs: tuple[int, ...] = ()
+    group: Group | None = None
+    request: bool = False
+    """Whether a stranger began it and the account has not answered."""
 
     def read_seq(self, user_id: str) -> int:
         """Returns a member's read cursor, 0 for who is no member."""
@@ -200,6 +352,9 @@ class User:
 
     user_id: str
     display_name: str
+    handle: str = ""
+    signature: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +366,9 @@ class Account:
     email: str
     created_at: datetime
     presence_hidden: bool = False
+    handle: str = ""
+    signature: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +481,20 @@ class PresenceChanged(Event):
     """The presence of a watched user is known, or another one."""
 
     presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class ContactChanged(Event):
+    """A contact is new or another, or gone: then it is neither friend nor blocked."""
+
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRequestChanged(Event):
+    """A request to be friends came, or was answered."""
+
+    request: ContactRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from hongyan.chat.v1 import conversation_pb2
+from hongyan.chat.v1 import contact_pb2, conversation_pb2
 from hongyan.gate.v1 import gate_pb2
 
 from hongyan_client.cache import Cache
@@ -30,6 +30,8 @@ from hongyan_client.model import (
     HIDEABLE,
     SHOWN,
     CacheReset,
+    ContactChanged,
+    ContactRequestChanged,
     ConversationChanged,
     Event,
     HistoryReset,
@@ -54,6 +56,8 @@ HELD_PER_CONVERSATION = 500
 LONGEST_RETRY_SECONDS = 20.0
 # Under what the cache keeps up to where the account's changes are here, and since when cursors.
 USER_VERSION, SYNCED_AT = "user_version", "synced_at"
+# And whether it has all contacts.
+PEOPLE = "people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,15 @@ class Page:
 
 ListAfter = Callable[[str, int, int], Awaitable[Page]]
 """(conversation_id, after_seq, limit) → the page, oldest first."""
+
+
+ListPeople = Callable[
+    [], Awaitable[tuple[list[contact_pb2.Contact], list[contact_pb2.ContactRequest]]]
+]
+
+
+async def _nobody() -> tuple[list[contact_pb2.Contact], list[contact_pb2.ContactRequest]]:
+    return [], []
 
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None] | None"]
@@ -96,6 +109,7 @@ class Sync:
         now_micros: Callable[[], int],
         settled: Callable[[str], None] = lambda client_message_id: None,
         need_sync: Callable[[], None] = lambda: None,
+        list_people: ListPeople = _nobody,
         received: Callable[[], None] = lambda: None,
         gap_seconds: float = GAP_SECONDS,
         jitter: Callable[[], float] = random.random,
@@ -114,6 +128,9 @@ class Sync:
         """The conversation that is shown."""
         self.expiring = asyncio.Event()
         """Set when something came that will disappear."""
+        self._list_people = list_people
+        # Of whom a change came while all were fetched.
+        self._people: set[str] = set()
         self._gap_seconds = gap_seconds
         self._jitter = jitter
         self._gaps: dict[str, _Gap] = {}
@@ -223,6 +240,13 @@ class Sync:
                 self.apply_settings(change.settings.conversation_id, settings)
             case "hidden":
                 self.apply_hidden(change.hidden.conversation_id, change.hidden.seqs)
+            case "contact":
+                self._people.add(change.contact.user_id)
+                self._publish(ContactChanged(self._cache.put_contact(change.contact)))
+            case "contact_request":
+                self._people.add(change.contact_request.user_id)
+                request = self._cache.put_contact_request(change.contact_request)
+                self._publish(ContactRequestChanged(request))
 
     def apply_settings(self, conversation_id: str, settings: Settings) -> None:
         """Takes what a conversation is to the account now."""
@@ -249,6 +273,24 @@ class Sync:
         if caught_up.user_version > self._cache.state(USER_VERSION):
             self._cache.set_state(USER_VERSION, caught_up.user_version)
         self._cache.set_state(SYNCED_AT, caught_up.synced_at_micros)
+        if not self._cache.state(PEOPLE):
+            self._spawn(self.fetch_people())
+
+    async def fetch_people(self) -> None:
+        """Brings all contacts and requests in; what changes meanwhile is newer than they."""
+        self._people.clear()
+        try:
+            contacts, requests = await self._list_people()
+        except (NotLoggedIn, ServerError):
+            return  # with the next difference again
+        with self._cache.transaction():
+            for contact in contacts:
+                if contact.user_id not in self._people:
+                    self._publish(ContactChanged(self._cache.put_contact(contact)))
+            for request in requests:
+                if request.user_id not in self._people:
+                    self._publish(ContactRequestChanged(self._cache.put_contact_request(request)))
+            self._cache.set_state(PEOPLE, 1)
 
     def apply_head_moved(self, head: gate_pb2.HeadMoved) -> None:
         """Takes the end of a large group's log: fetched at once only while it is shown."""
@@ -341,6 +383,8 @@ class Sync:
         """Puts a run at the window's end, and tells what it adds and what it changes."""
         messages = self._cache.as_seen(conversation_id, messages)
         self._cache.append(conversation_id, messages)
+        if any(it.sender_id == self._cache.user_id for it in messages):
+            self._cache.end_request(conversation_id)
         self._tell(conversation_id, messages, live)
         if any(it.sender_id != self._cache.user_id for it in messages):
             self._cache.put_unsent_cursor(conversation_id, RECEIVED, messages[-1].seq)
@@ -350,7 +394,9 @@ class Sync:
         for message in messages:
             if message.kind in SHOWN:
                 self._publish(MessageAdded(message, live))
-            if message.kind is not MessageKind.TEXT:
+            if message.event is not None:
+                self._cache.apply_event(message)
+            elif message.kind is not MessageKind.TEXT:
                 changed = self._cache.apply_entry(message)
                 if changed is not None:
                     self._publish(MessageChanged(changed))

@@ -167,15 +167,25 @@ def me(
     hide_presence: Annotated[
         bool | None, typer.Option(help="Show nobody whether you are online.")
     ] = None,
+    handle: Annotated[
+        str | None, typer.Option(help="Set the name by which others find you, once a year.")
+    ] = None,
+    signature: Annotated[str | None, typer.Option(help="What you say of yourself.")] = None,
+    region: Annotated[str | None, typer.Option(help="Where you are.")] = None,
 ) -> None:
     """Show your profile, or change it."""
     shell: Shell = ctx.obj
 
     async def work(client: Client) -> None:
-        if name is None and hide_presence is None:
-            account = await client.me()
-        else:
-            account = await client.update_me(display_name=name, presence_hidden=hide_presence)
+        values = {
+            "display_name": name,
+            "presence_hidden": hide_presence,
+            "handle": handle,
+            "signature": signature,
+            "region": region,
+        }
+        given = {field: value for field, value in values.items() if value is not None}
+        account = await (client.update_me(**given) if given else client.me())
         _show(shell, account)
 
     shell.run(work)

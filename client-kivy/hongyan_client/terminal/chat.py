@@ -34,7 +34,7 @@ from hongyan_client.model import (
 )
 from hongyan_client.terminal.lines import message_line, tick
 from hongyan_client.terminal.output import moment, one_line, separates
-from hongyan_client.terminal.shell import Shell, name_of, title_of
+from hongyan_client.terminal.shell import Shell, name_of, namer, title_of
 from hongyan_client.terminal.slash import Slash
 from hongyan_client.terminal.strings import reason_text, text
 
@@ -99,7 +99,7 @@ class Chat:
             events = self._client.events()
             await self._client.start()
             self._client.focus(self._conversation_id)
-            if known:
+            if known and known.group is None:
                 self._peer = known.peer_id(self._client.user_id)
                 self._client.watch([self._peer])
             await self._show_newest()
@@ -217,7 +217,9 @@ class Chat:
             with contextlib.suppress(HongyanError):
                 quoted = await self._client.message(self._conversation_id, message.quote.seq)
         mark = tick(message, known, user_id)
-        self._print(message_line(message, name, own=own, mark=mark, quoted=quoted))
+        named = await namer(self._client, [message])
+        line = message_line(message, name, own=own, mark=mark, quoted=quoted, names=named)
+        self._print(line)
 
     def _typed(self, _: object) -> None:
         """Tells the others that something is being written."""

@@ -32,7 +32,14 @@ from hongyan_client.terminal.output import (
     one_line,
     separates,
 )
-from hongyan_client.terminal.shell import NOT_LOGGED_IN, REFUSED, Shell, name_of, title_of
+from hongyan_client.terminal.shell import (
+    NOT_LOGGED_IN,
+    REFUSED,
+    Shell,
+    name_of,
+    namer,
+    title_of,
+)
 from hongyan_client.terminal.strings import text
 
 SEND_SECONDS = 30.0
@@ -85,16 +92,17 @@ def chats(ctx: typer.Context) -> None:
             shell.output.say(text("chat.none"))
             return
         rows = []
+        named = await namer(client, [it.last_message for it in found if it.last_message])
         for it in found:
             last = it.last_message
-            line = (one_line(last.text) or notice(last))[:60] if last else ""
+            line = one_line(last.text or notice(last, named))[:60] if last else ""
             if it.settings.draft:
                 line = f"{text('chats.draft')} {one_line(it.settings.draft)[:50]}"
             unread = str(it.unread_count) if it.unread_count else ""
             if it.settings.marked_unread and not unread:
                 unread = "•"
             unread += " @" if it.mention_count else ""
-            with_whom = names[it.peer_id(client.user_id)]
+            with_whom = await title_of(client, it)
             when = moment(last.created_at) if last else ""
             with_whom += " ⚲" if it.settings.pinned else ""
             rows.append([with_whom, unread, line, when, it.conversation_id])
@@ -135,6 +143,7 @@ async def print_messages(
         return
     known = client.conversation(conversation_id)
     names = await _names(client, {it.sender_id for it in messages})
+    named = await namer(client, messages)
     before = None
     for message in messages:
         if separates(before, message.created_at):
@@ -147,6 +156,7 @@ async def print_messages(
             own=own,
             mark=tick(message, known, client.user_id),
             quoted=await quoted_by(client, message),
+            names=named,
         )
         shell.output.console.print(line)
 
@@ -228,7 +238,8 @@ async def _print_event(shell: Shell, client: Client, event: Event) -> None:
         message = event.message
         own = message.sender_id == client.user_id
         name = await name_of(client, message.sender_id)
-        line = message_line(message, name, own=own, mark="✓")
+        named = await namer(client, [message])
+        line = message_line(message, name, own=own, mark="✓", names=named)
         shell.output.console.print(moment(message.created_at), style="dim", end="  ")
         shell.output.console.print(line)
     elif isinstance(event, ConnectionChanged):

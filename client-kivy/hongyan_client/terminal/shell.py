@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,7 +23,7 @@ from hongyan_client.errors import (
     WentAway,
     code_name,
 )
-from hongyan_client.model import Conversation
+from hongyan_client.model import Conversation, Message
 from hongyan_client.terminal.output import Output
 from hongyan_client.terminal.strings import reason_text, text
 
@@ -141,7 +141,9 @@ def error_json(error: HongyanError) -> dict[str, Any]:
 
 
 async def name_of(client: Client, user_id: str) -> str:
-    """Returns a user's name; when it cannot be had, the id."""
+    """Returns what the account calls a user: the remark, else the name, else the id."""
+    if remark := client.contact(user_id).remark:
+        return remark
     try:
         return (await client.user(user_id)).display_name or user_id
     except ServerError:
@@ -149,5 +151,20 @@ async def name_of(client: Client, user_id: str) -> str:
 
 
 async def title_of(client: Client, conversation: Conversation) -> str:
-    """Returns what a conversation is called: the other's name."""
-    return await name_of(client, conversation.peer_id(client.user_id))
+    """Returns what a conversation is called: the group's name, or who is in it."""
+    group = conversation.group
+    if group is None:
+        return await name_of(client, conversation.peer_id(client.user_id))
+    if group.settings.name:
+        return group.settings.name
+    others = [it for it in group.picture_user_ids if it != client.user_id]
+    return text("list.and").join([await name_of(client, it) for it in others[:4]])
+
+
+async def namer(client: Client, messages: Iterable[Message]) -> Callable[[str], str]:
+    """Returns what names the users that events of some messages speak of."""
+    events = [it.event for it in messages if it.event]
+    users = {user_id for event in events for user_id in (*event.user_ids, event.inviter_id)}
+    names = {it: await name_of(client, it) for it in sorted(users) if it}
+    names[client.user_id] = text("you")
+    return lambda user_id: names.get(user_id, user_id)

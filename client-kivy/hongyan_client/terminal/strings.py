@@ -72,6 +72,71 @@ TABLE: dict[str, tuple[str, str]] = {
     "message.pinned": ("pinned message {seq}", "置顶了第 {seq} 条消息"),
     "message.unpinned": ("took pinned message {seq} down", "取消置顶第 {seq} 条消息"),
     "message.unknown": ("something that a newer version shows", "需要新版本才能显示"),
+    "list.and": (", ", "、"),
+    "event.created": ("made the group {name} with {users}", "创建了群聊“{name}”，成员：{users}"),
+    "event.joined": ("brought {users} into the group", "邀请{users}加入了群聊"),
+    "event.joined_by_invite": ("joined by an invite of {inviter}", "通过{inviter}的邀请加入了群聊"),
+    "event.left": ("left the group", "退出了群聊"),
+    "event.removed": ("removed {users}", "将{users}移出了群聊"),
+    "event.role_admin": ("made {users} an admin", "将{users}设为管理员"),
+    "event.role_member": ("made {users} a member again", "取消了{users}的管理员身份"),
+    "event.transferred": ("made {users} the owner", "将群主转让给{users}"),
+    "event.renamed": ("named the group {name}", "将群名改为“{name}”"),
+    "event.muted": ("lets only admins write now", "开启了全员禁言"),
+    "event.not_muted": ("lets everybody write again", "关闭了全员禁言"),
+    "event.approval": ("approves who joins from now on", "开启了入群审核"),
+    "event.not_approval": ("lets people join without approval", "关闭了入群审核"),
+    "event.changed": ("changed the group's settings", "修改了群设置"),
+    "event.announced": ("announced: {text}", "发布了群公告：{text}"),
+    "event.unannounced": ("took the announcement down", "撤下了群公告"),
+    "event.silenced": ("silenced {users} until {until}", "将{users}禁言至 {until}"),
+    "event.unsilenced": ("lets {users} write again", "解除了{users}的禁言"),
+    "event.dissolved": ("dissolved the group", "解散了群聊"),
+    "event.friends": ("and you are friends now", "和你已成为好友，现在可以开始聊天了"),
+    "people.none": ("Nobody who is to be found that way.", "没有找到该用户。"),
+    "people.no_contacts": (
+        "No contacts yet. Ask somebody: hongyan add USER, or show your code: hongyan code",
+        "还没有联系人。添加好友：hongyan add 用户；出示名片码：hongyan code",
+    ),
+    "people.no_requests": ("No requests.", "没有好友申请。"),
+    "people.asked": ("Asked. They see it under: hongyan requests", "已发送好友申请。"),
+    "people.friends": (
+        "You are friends. Chat: hongyan chat {id}",
+        "已成为好友。聊天：hongyan chat {id}",
+    ),
+    "people.done": ("Done.", "完成。"),
+    "people.code": (
+        "Whoever has this code can ask you until {until}. Revoke it: hongyan code --revoke {id}",
+        "凭此码可在 {until} 之前申请加你为好友。作废：hongyan code --revoke {id}",
+    ),
+    "people.no_qr": ("There is no QR code in the picture.", "图片中没有二维码。"),
+    "state.pending": ("waits", "等待验证"),
+    "state.accepted": ("friends", "已添加"),
+    "state.declined": ("declined", "已拒绝"),
+    "state.expired": ("expired", "已过期"),
+    "state.withdrawn": ("withdrawn", "已撤回"),
+    "role.member": ("member", "成员"),
+    "role.admin": ("admin", "管理员"),
+    "role.owner": ("owner", "群主"),
+    "group.made": ("The group is made: {id}", "群聊已创建：{id}"),
+    "group.joined": ("You are a member of {id}.", "你已加入 {id}。"),
+    "group.waiting": ("An admin will let you in or not.", "已申请加入，等待管理员审核。"),
+    "group.nobody_waits": ("Nobody waits.", "没有人等待审核。"),
+    "group.invite": (
+        "Whoever has this code can join until {until}. Revoke it: hongyan group revoke {group} {id}",
+        "凭此码可在 {until} 之前入群。作废：hongyan group revoke {group} {id}",
+    ),
+    "column.name": ("Name", "名字"),
+    "column.remark": ("Remark", "备注"),
+    "column.tags": ("Tags", "标签"),
+    "column.user": ("User", "用户 ID"),
+    "column.state": ("State", "状态"),
+    "column.greeting": ("Says", "留言"),
+    "column.role": ("Role", "角色"),
+    "column.nickname": ("Nickname", "群昵称"),
+    "column.until": ("Works until", "有效期至"),
+    "column.uses": ("Uses left", "剩余次数"),
+    "column.inviter": ("By", "邀请人"),
     "readers.read": ("read", "已读"),
     "readers.received": ("delivered", "已送达"),
     "readers.waiting": ("not yet", "未送达"),
@@ -193,6 +258,30 @@ TABLE: dict[str, tuple[str, str]] = {
         "There is no such conversation, or you are not in it. See: hongyan chats",
         "没有这个会话，或你不在其中。请看：hongyan chats",
     ),
+    "reason.NOT_FRIENDS": (
+        "You are not friends, or not any more: ask them with hongyan add.",
+        "你们还不是好友，或对方已将你删除，请先发送好友申请：hongyan add。",
+    ),
+    "reason.BLOCKED": ("The other refuses your messages.", "消息已被对方拒收。"),
+    "reason.NOT_ADDABLE": (
+        "The user takes no requests that come this way.",
+        "对方不接受这种方式的申请。",
+    ),
+    "reason.ROLE_TOO_LOW": (
+        "Your role in the group does not allow that.",
+        "你在群里的角色无权这样做。",
+    ),
+    "reason.GROUP_MUTED": ("Only admins may write in this group now.", "群主已开启全员禁言。"),
+    "reason.SILENCED": ("An admin has silenced you in this group.", "你已被禁言。"),
+    "reason.GROUP_FULL": ("The group is full.", "群成员已满。"),
+    "reason.INVITE_NOT_FOUND": ("The invite does not work, or no more.", "邀请无效或已失效。"),
+    "reason.CODE_NOT_FOUND": ("The code does not work, or no more.", "名片码无效或已失效。"),
+    "reason.OWNER_CANNOT_LEAVE": (
+        "The owner transfers the group or dissolves it.",
+        "群主须先转让或解散群聊。",
+    ),
+    "reason.HANDLE_TAKEN": ("Somebody else has this handle.", "该鸿雁号已被使用。"),
+    "reason.HANDLE_TOO_SOON": ("The handle was changed not long ago.", "鸿雁号近期已修改过。"),
     "reason.REPLACED": (
         "This profile was connected in another terminal.",
         "此账号已在另一个终端连接。",
@@ -213,6 +302,11 @@ def text(key: str, **values: object) -> str:
     """Returns a text in the user's language, with its values in place."""
     english, chinese = TABLE[key]
     return (chinese if language() == "zh" else english).format(**values)
+
+
+def is_known(key: str) -> bool:
+    """Returns whether there is a text under a key."""
+    return key in TABLE
 
 
 def reason_text(reason: str) -> str:

@@ -157,6 +157,12 @@ class Accounts(account_grpc.AccountServiceBase):
         user = account_pb2.User(user_id=YOU, display_name="你")
         await stream.send_message(account_pb2.GetUserResponse(user=user))
 
+    async def _unimplemented(self, stream: Any) -> None:
+        raise refuse(Status.UNIMPLEMENTED, "")
+
+    GetUsers = SearchUser = SetAvatar = DeleteAvatar = GetAvatar = _unimplemented
+    DeleteAccount = _unimplemented
+
 
 class Chat(conversation_grpc.ConversationServiceBase, message_grpc.MessageServiceBase):
     """One conversation's log, and what the unary calls say of it."""

@@ -1,0 +1,31 @@
+"""Codes as pictures: a link as a QR code, made and read."""
+
+from pathlib import Path
+
+import segno
+import zxingcpp
+from PIL import Image
+
+
+def in_terminal(link: str) -> str:
+    """Returns a link's QR code in block characters, dark on light."""
+    rows = [list(row) for row in segno.make(link, error="m").matrix_iter(border=2)]
+    if len(rows) % 2:
+        rows.append([0] * len(rows[0]))
+    glyphs = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
+    return "\n".join(
+        "".join(glyphs[bool(upper), bool(lower)] for upper, lower in zip(*pair, strict=True))
+        for pair in zip(rows[::2], rows[1::2], strict=True)
+    )
+
+
+def save(link: str, path: Path) -> None:
+    """Writes a link's QR code as a picture: PNG or SVG, as the name says."""
+    segno.make(link, error="m").save(str(path), scale=8, border=4)
+
+
+def read(path: Path) -> str:
+    """Returns what the first QR code in a picture says; "" when there is none."""
+    with Image.open(path) as picture:
+        found = zxingcpp.read_barcodes(picture.convert("RGB"))
+    return found[0].text if found else ""

@@ -1,0 +1,21 @@
+"""Names in the order in which a Chinese address book has them: by pinyin, Latin and the rest."""
+
+from pypinyin import Style, lazy_pinyin
+
+OTHERS = "#"
+
+
+def pinyin(name: str) -> str:
+    """Returns a name as it is said, in lower case: 王伟 is wangwei, Ann is ann."""
+    return "".join(lazy_pinyin(name, style=Style.NORMAL)).casefold()
+
+
+def initial(name: str) -> str:
+    """Returns the letter under which a name stands: A to Z, or # for what has none."""
+    first = pinyin(name.strip())[:1].upper()
+    return first if first.isascii() and first.isalpha() else OTHERS
+
+
+def place(name: str) -> tuple[bool, str, str]:
+    """Returns by what names are ordered: those without a letter come last."""
+    return initial(name) == OTHERS, pinyin(name), name
