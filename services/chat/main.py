@@ -118,8 +118,8 @@ async def serve() -> None:
         hot=settings.hot_queue,
         crash=crash_at(settings.chat_crash_point),
     )
-    links.cursors = Cursors(begin, now=now, on_moved=links.moved)
     personal = Personal(begin, wire, on_changed=links.changed)
+    links.cursors = Cursors(begin, now=now, on_moved=links.moved, unmark=personal.unmark)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
     search = SearchService(

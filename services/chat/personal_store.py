@@ -51,6 +51,7 @@ class PersonalStore:
                 sa.select(conversation.c.last_seq)
                 .where(conversation.c.id == member.c.conversation_id)
                 .scalar_subquery(),
+                member.c.marked_unread,
             )
             .where(
                 sa.or_(

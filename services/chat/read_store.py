@@ -194,7 +194,7 @@ class ReadStore:
         )
         return {row[0]: (to_settings(row[2:]), row[1]) for row in rows}
 
-    async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+    async def unread(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]:
         """Counts the texts of others after a user's read cursor, where there is any."""
         rows = await self._connection.execute(
             sa.select(message.c.conversation_id, sa.func.count())
@@ -207,12 +207,13 @@ class ReadStore:
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
                 _NOT_HIDDEN,
+                sa.or_(message.c.expires_at == 0, message.c.expires_at > now),
             )
             .group_by(message.c.conversation_id)
         )
         return {id: count for id, count in rows}
 
-    async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+    async def mentions(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]:
         """Counts the unread messages that mention a user, where there is any."""
         rows = await self._connection.execute(
             sa.select(mention.c.conversation_id, sa.func.count(mention.c.seq.distinct()))
@@ -233,6 +234,7 @@ class ReadStore:
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
                 _NOT_HIDDEN,
+                sa.or_(message.c.expires_at == 0, message.c.expires_at > now),
             )
             .group_by(mention.c.conversation_id)
         )

@@ -154,8 +154,8 @@ class ChatPod(Service):
             capacity=self._commit_queue,
             hot=self._commit_queue,
         )
-        links.cursors = Cursors(begin, now, on_moved=links.moved)
         personal = Personal(begin, wire, links.changed)
+        links.cursors = Cursors(begin, now, on_moved=links.moved, unmark=personal.unmark)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
         self.notifications = Notifications(ChatSettings(), self.database)
         push = NotificationService(self.notifications.registrations, "")
