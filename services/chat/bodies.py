@@ -91,6 +91,11 @@ def edit(seq: int, text: str, mentioned: Sequence[str] = (), everybody: bool = F
     return content.SerializeToString()
 
 
+def edited_seq(body: bytes) -> int:
+    """Returns which message an edit changes."""
+    return message_pb2.Message.FromString(body).edit.seq
+
+
 def reaction(seq: int, emoji: str, removed: bool) -> bytes:
     """Returns the body of a reaction."""
     it = message_pb2.Reaction(seq=seq, emoji=emoji, removed=removed)

@@ -4,6 +4,7 @@ Each is an entry of the log with a seq of its own, and what it does to the messa
 names is done in the same transaction, so that who reads that message anew needs no other.
 """
 
+import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +28,8 @@ from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFoun
 EMOJIS = 20
 PINS = 50
 MICROS = 1_000_000
+# Classes of signs that turn the text after a reaction around.
+TURNS_AROUND = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 EVERYBODY = "*"
 """Stands in the table of mentions for all members."""
 
@@ -227,6 +230,8 @@ class Changes:
         if not edit.text:
             raise _wrong("edit.text", "must not be empty; recall takes a message back")
         target = await self._own(store, author, edit.seq, self._edit_seconds)
+        if bodies.author_of(target.kind, target.body, author.user_id) != author.user_id:
+            raise Denied("NOT_THE_AUTHOR", "what another one wrote can be forwarded, not edited")
         id = author.conversation_id
         await store.drop_mentions(id, target.seq)
         mentioned = await self._mention(store, author, target.seq, edit.mentioned, edit.everybody)
@@ -248,6 +253,8 @@ class Changes:
             )
 
     async def _react(self, store: ChangeStore, author: Author, react: React) -> Made:
+        if not is_emoji(react.emoji):
+            raise _wrong("reaction.emoji", "must be something to see, in one line")
         target = await self._text(store, author, react.seq)
         id = author.conversation_id
         if react.removed:
@@ -316,6 +323,19 @@ class Changes:
         if author.now - target.created_at > seconds * MICROS:
             raise Precondition("TOO_LATE", f"a message may be changed for {seconds} s")
         return target
+
+
+def is_emoji(text: str) -> bool:
+    """Says whether a reaction can be shown: something to see, and nothing that steers a screen.
+
+    What joins the parts of an emoji is of the category Cf.
+    """
+    categories = [unicodedata.category(sign) for sign in text]
+    if any(it in ("Zl", "Zp", "Cc", "Cs", "Cn", "Co") for it in categories):
+        return False
+    if any(unicodedata.bidirectional(sign) in TURNS_AROUND for sign in text):
+        return False
+    return any(it[0] in "LNPS" for it in categories)
 
 
 def _wrong(field: str, problem: str) -> AppError:

@@ -1,7 +1,7 @@
 """Read and received cursors: those that are ready together move forward in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -39,12 +39,14 @@ class Cursor(NamedTuple):
     read_seq: int
     received_seq: int
     last_seq: int
+    marked_unread: int = 0
 
     def moved(self, wanted: Wanted) -> "Cursor":
         """Returns the cursors moved forward, not beyond the log's end; who read has received."""
         read_seq = max(self.read_seq, min(wanted.read_seq, self.last_seq))
         received_seq = min(wanted.received_seq, self.last_seq)
-        return Cursor(read_seq, max(self.received_seq, received_seq, read_seq), self.last_seq)
+        received_seq = max(self.received_seq, received_seq, read_seq)
+        return Cursor(read_seq, received_seq, self.last_seq, self.marked_unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,23 @@ Begin = Callable[[], AbstractAsyncContextManager[CursorStore]]
 
 
 class Cursors:
-    """Moves cursors forward, never back. `on_moved` is called after the commit."""
+    """Moves cursors forward, never back. `on_moved` is called after the commit.
+
+    `unmark` is awaited with (user_id, conversation_id) of who has read what they had marked as
+    unread.
+    """
 
     def __init__(
-        self, begin: Begin, now: Callable[[], int], on_moved: Callable[[list[Moved]], None]
+        self,
+        begin: Begin,
+        now: Callable[[], int],
+        on_moved: Callable[[list[Moved]], None],
+        unmark: Callable[[str, str], Awaitable[object]],
     ) -> None:
         self._begin = begin
         self._now = now
         self._on_moved = on_moved
+        self._unmark = unmark
         self._wanted: dict[Key, Wanted] = {}
         self._wake = asyncio.Event()
 
@@ -135,6 +146,8 @@ class Cursors:
             if targets:
                 await store.move(targets, self._now())
                 members = await store.watchers(sorted({id for _, id in targets}))
+        for key in [key for key, it in before.items() if it.marked_unread and wanted[key].read_seq]:
+            await self._unmark(*key)
         MOVED.inc(len(targets))
         if targets:
             self._on_moved(

@@ -109,9 +109,9 @@ async def serve() -> None:
         hot=settings.hot_queue,
         crash=crash_at(settings.chat_crash_point),
     )
-    links.cursors = Cursors(begin, now=now, on_moved=links.moved)
     user_changes = UserChanges(begin, on_changed=links.changed)
     personal = Personal(user_changes, wire)
+    links.cursors = Cursors(begin, now=now, on_moved=links.moved, unmark=personal.unmark)
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
     code_limit = LocalLimit(Limit.parse("code", settings.limit_code), now=time.monotonic)

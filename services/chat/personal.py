@@ -54,6 +54,10 @@ class Personal:
         settings, versions = await self._changes.run([user_id], change)
         return settings, versions[user_id]
 
+    async def unmark(self, user_id: str, conversation_id: str) -> None:
+        """Takes the mark away that shows a conversation as unread: the user has read it."""
+        await self.update(user_id, conversation_id, {"marked_unread": False})
+
     async def clear(
         self, user_id: str, conversation_id: str, seq: int, remove: bool
     ) -> tuple[Settings, int]:

@@ -54,6 +54,7 @@ class PersonalStore:
                     .where(conversation.c.id == member.c.conversation_id)
                     .scalar_subquery(),
                 ),
+                member.c.marked_unread,
             )
             .where(
                 sa.or_(

@@ -244,7 +244,7 @@ class ReadStore:
         )
         return {row[0]: (to_settings(row[2:]), row[1]) for row in rows}
 
-    async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+    async def unread(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]:
         """Counts the texts of others after a user's read cursor, where there is any."""
         rows = await self._connection.execute(
             sa.select(message.c.conversation_id, sa.func.count())
@@ -258,12 +258,13 @@ class ReadStore:
                 message.c.sender_id != user_id,
                 message.c.kind.in_(TEXTS),
                 _NOT_HIDDEN,
+                sa.or_(message.c.expires_at == 0, message.c.expires_at > now),
             )
             .group_by(message.c.conversation_id)
         )
         return {id: count for id, count in rows}
 
-    async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]:
+    async def mentions(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]:
         """Counts the unread messages that mention a user, where there is any."""
         rows = await self._connection.execute(
             sa.select(mention.c.conversation_id, sa.func.count(mention.c.seq.distinct()))
@@ -285,6 +286,7 @@ class ReadStore:
                 message.c.sender_id != user_id,
                 message.c.kind.in_((*TEXTS, EVENT)),
                 _NOT_HIDDEN,
+                sa.or_(message.c.expires_at == 0, message.c.expires_at > now),
             )
             .group_by(mention.c.conversation_id)
         )

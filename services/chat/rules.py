@@ -7,6 +7,7 @@ from typing import Protocol
 
 from services.chat import bodies
 from services.chat.model import (
+    EDIT,
     GROUP,
     REMOVED,
     TEXTS,
@@ -104,8 +105,8 @@ class Conversations(Protocol):
     async def settings(
         self, user_id: str, ids: Sequence[str]
     ) -> dict[str, tuple[Settings, int]]: ...
-    async def unread(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
-    async def mentions(self, user_id: str, ids: Sequence[str]) -> dict[str, int]: ...
+    async def unread(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]: ...
+    async def mentions(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]: ...
     async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]: ...
     async def newest(self, places: Sequence[tuple[str, int]]) -> dict[str, Message]: ...
     async def message(self, conversation_id: str, seq: int) -> Message | None: ...
@@ -262,17 +263,24 @@ class Chat:
             return []
         reacted = [it.seq for it in page if it.reacted]
         expiring = any(it.expires_at for it in page)
-        if not reacted and not expiring and not hides:
+        edited: dict[int, int] = {}
+        if hides or cleared_seq:
+            edited = {it.seq: bodies.edited_seq(it.body) for it in page if it.kind == EDIT}
+        if not reacted and not expiring and not hides and not edited:
             return list(page)
         conversation_id = page[0].conversation_id
         reactions = await store.reactions(conversation_id, reacted) if reacted else {}
         hidden: set[int] = set()
         if hides:
-            seqs = [it.seq for it in page]
+            seqs = [*(it.seq for it in page), *edited.values()]
             hidden = await store.hidden(user_id, conversation_id, seqs)
         now = self._now()
 
         def as_seen(it: Message) -> Message:
+            target = edited.get(it.seq, 0)
+            if target and (target <= cleared_seq or target in hidden):
+                # What the user has taken away does not come back by its edits.
+                return it._replace(body=bodies.edit(target, ""))
             # What did something to another message stays, or that one could not be right.
             if it.seq in hidden and it.kind in HIDEABLE:
                 return _gone(it, bodies.HIDDEN)
@@ -355,7 +363,7 @@ class Chat:
             page = await store.after(id, known, DIFFERENCE_MESSAGES)
             if conversation.left:
                 page = [it for it in page if it.seq <= head.last_seq]
-            page = await self._present(store, user_id, page, 0, conversation.hides)
+            page = await self._present(store, user_id, page, cleared, conversation.hides)
             return Missing(conversation, _within(page, DIFFERENCE_BYTES), joined=True)
         page = await store.before(id, head.last_seq + 1, PAGE)
         page = await self._present(store, user_id, page, cleared, conversation.hides)
@@ -371,8 +379,9 @@ class Chat:
         ids = [head.conversation_id for head in heads]
         members = await store.members(user_id, ids)
         settings = await store.settings(user_id, ids)
-        unread = await store.unread(user_id, ids)
-        mentions = await store.mentions(user_id, ids)
+        now = self._now()
+        unread = await store.unread(user_id, ids, now)
+        mentions = await store.mentions(user_id, ids, now)
         pins = await store.pins(ids)
         requests = await store.requests(user_id, ids)
         groups: dict[str, Group] = {}

@@ -177,7 +177,10 @@ class Chat:
             case ReadMoved() if event.conversation_id == self._conversation_id:
                 await self._show_read(event)
             case HistoryReset() if event.conversation_id == self._conversation_id:
-                self._print(Text(f"— {text('chat.history_reset')} —", style="yellow"))
+                known = self._client.conversation(self._conversation_id)
+                # What the user has cleared was not said while they were away.
+                if known is None or event.first_seq > known.settings.cleared_seq + 1:
+                    self._print(Text(f"— {text('chat.history_reset')} —", style="yellow"))
 
     async def _show_news(self, event: Event, message: Message) -> None:
         """Shows a new message, or again one that looks different now."""

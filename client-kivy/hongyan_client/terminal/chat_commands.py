@@ -77,12 +77,15 @@ def open_direct(
     shell.run(work)
 
 
-def chats(ctx: typer.Context) -> None:
+def chats(
+    ctx: typer.Context,
+    archived: Annotated[bool, typer.Option("--archived", help="Those that were put away.")] = False,
+) -> None:
     """List your conversations, the latest active first."""
     shell: Shell = ctx.obj
 
     async def work(client: Client) -> None:
-        found = await client.conversations()
+        found = await client.conversations(archived=archived)
         names = await _names(client, {m.user_id for it in found for m in it.members})
         if shell.output.json:
             for conversation in found:
@@ -256,8 +259,10 @@ async def find(client: Client, shell: Shell, target: str) -> str:
         if not found:
             shell.usage(text("chat.none"))
         return found[0].conversation_id
-    if any(it.conversation_id == target for it in found):
+    # Also one that was put away, or taken out of the list.
+    if client.conversation(target):
         return target
+    found += await client.conversations(archived=True)
     named = [it for it in found if await title_of(client, it) == target]
     if len(named) == 1:
         return named[0].conversation_id

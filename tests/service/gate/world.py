@@ -174,9 +174,9 @@ class ChatPod(Service):
             capacity=self._commit_queue,
             hot=self._commit_queue,
         )
-        links.cursors = Cursors(begin, now, on_moved=links.moved)
         user_changes = UserChanges(begin, links.changed)
         personal = Personal(user_changes, wire)
+        links.cursors = Cursors(begin, now, on_moved=links.moved, unmark=personal.unmark)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
         self.notifications = Notifications(ChatSettings(), self.database)
         push = NotificationService(self.notifications.registrations, "")

@@ -9,6 +9,7 @@ from hongyan.chat.v1 import message_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.chat import wire
 from services.chat.changes import (
     Detail,
     Edit,
@@ -21,7 +22,9 @@ from services.chat.changes import (
 )
 from services.chat.expiry import Expiry
 from services.chat.model import Message
+from services.chat.personal import Personal
 from services.chat.rules import Chat
+from services.chat.user_changes import UserChanges
 from services.chat.wire import to_message
 from services.common.database import Database
 from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
@@ -384,3 +387,73 @@ async def compare_readers(
     )
     assert (await chat.conversation("ann", "c")).unread == unread
     await database.close()
+
+
+@pytest.mark.usefixtures("talk")
+async def test_nobody_puts_words_into_the_mouth_of_who_was_forwarded(world: World) -> None:
+    async with committing(world.begin) as pod:
+        copy = await say(pod, Forward("c", 1), sender="bob")
+        with pytest.raises(Denied) as refused:
+            await say(pod, Edit(copy.seq, "I owe 1000", (), everybody=False), sender="bob")
+        assert refused.value.reason == "NOT_THE_AUTHOR"
+        # What one wrote oneself and forwarded is one's own.
+        own = await say(pod, Forward("c", 1), sender="ann")
+        await say(pod, Edit(own.seq, "better", (), everybody=False), sender="ann")
+
+
+@pytest.mark.usefixtures("talk")
+@pytest.mark.parametrize(
+    ("emoji", "good"),
+    [
+        ("👍", True),
+        ("👨‍👩‍👧‍👦", True),
+        ("👋🏽", True),
+        ("1️⃣", True),
+        ("🏴󠁧󠁢󠁥󠁮󠁧󠁿", True),
+        ("+1", True),
+        ("好", True),
+        ("\x1b[31m", False),
+        ("a\nb", False),
+        (" ", False),
+        ("\u200b", False),
+        ("\u202ea", False),
+    ],
+)
+async def test_a_reaction_is_something_to_see(world: World, emoji: str, good: bool) -> None:
+    async with committing(world.begin) as pod:
+        if good:
+            await say(pod, React(1, emoji, removed=False))
+        else:
+            with pytest.raises(Invalid) as refused:
+                await say(pod, React(1, emoji, removed=False))
+            assert "reaction.emoji" in refused.value.fields
+
+
+@pytest.mark.usefixtures("talk")
+async def test_what_was_taken_away_does_not_come_back_by_an_edit(chat: Chat, world: World) -> None:
+    personal = Personal(UserChanges(world.begin, lambda *_: None), wire)
+    await personal.clear("bob", "c", 1, remove=False)
+    await personal.hide("bob", "c", [2])
+    async with committing(world.begin) as pod:
+        for seq in (1, 2):
+            await say(pod, Edit(seq, f"edited {seq}", (), everybody=False))
+    texts = {it.seq: it.edit.text for it in await look(chat, "bob") if it.HasField("edit")}
+    assert texts == {4: "", 5: ""}
+    texts = {it.seq: it.edit.text for it in await look(chat, "ann") if it.HasField("edit")}
+    assert texts == {4: "edited 1", 5: "edited 2"}
+
+
+@pytest.mark.usefixtures("talk")
+async def test_what_has_expired_is_not_unread_even_before_it_is_swept(world: World) -> None:
+    clock = Clock()
+    chat = Chat(world.begin, world.read, nobody_there, new_id=lambda: "x", now=clock)
+    async with committing(world.begin, now=clock) as pod:
+        await say(pod, SetTimer(5))
+        await pod.send("c", "gone soon", sender="ann")
+    assert (await chat.conversation("bob", "c")).unread == 3
+    clock.now += 6_000_000
+    assert (await chat.conversation("bob", "c")).unread == 2
+
+
+async def nobody_there(*_: Any) -> Any:
+    raise AssertionError("nobody is looked for")

@@ -14,6 +14,7 @@ from services.chat.rpc import _read_token, _write_token
 from services.chat.rules import Chat, Place
 from services.common.database import Database
 from services.common.errors import Invalid, NotFound, Unavailable
+from tests.unit.chat.test_cursors import nobody
 from tests.unit.chat.world import World, make_chat, tick
 
 
@@ -170,7 +171,7 @@ async def compare_unread(database: Database, steps: list[Any]) -> None:
     world = World(database)
     await world.add("c", "ann", "bob")
     moved: list[Any] = []
-    cursors = Cursors(world.begin, tick, moved.extend)
+    cursors = Cursors(world.begin, tick, moved.extend, nobody)
     chat = make_chat(world, "c")
     log: list[str] = []
     read = {"ann": 0, "bob": 0}

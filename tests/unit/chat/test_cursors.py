@@ -10,17 +10,25 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.chat import wire
 from services.chat.cursors import Begin, Cursor, Cursors, Moved, Wanted
+from services.chat.model import Change
+from services.chat.personal import Personal
 from services.chat.store import Store
+from services.chat.user_changes import UserChanges
 from services.common.errors import Denied, Unavailable
 from tests.unit.chat.world import World, tick, until
+
+
+async def nobody(user_id: str, conversation_id: str) -> None:
+    raise AssertionError("nothing was marked as unread")
 
 
 @asynccontextmanager
 async def moving(begin: Begin) -> AsyncIterator[tuple[Cursors, list[Moved]]]:
     """Runs cursors; what moved is collected."""
     moved: list[Moved] = []
-    cursors = Cursors(begin, tick, moved.extend)
+    cursors = Cursors(begin, tick, moved.extend, nobody)
     running = asyncio.create_task(cursors.run())
     try:
         yield cursors, moved
@@ -41,7 +49,7 @@ async def three(world: World) -> None:
 @pytest.mark.usefixtures("three")
 async def test_a_cursor_moves_forward_only_and_to_the_end_at_most(world: World) -> None:
     moved: list[Moved] = []
-    cursors = Cursors(world.begin, tick, moved.extend)
+    cursors = Cursors(world.begin, tick, moved.extend, nobody)
     assert await cursors.move_one("bob", "c", 2) == 2
     assert await cursors.move_one("bob", "c", 1) == 2
     assert await cursors.move_one("bob", "c", 2**63 - 1) == 3
@@ -51,7 +59,7 @@ async def test_a_cursor_moves_forward_only_and_to_the_end_at_most(world: World) 
 
 @pytest.mark.usefixtures("three")
 async def test_strangers_and_unknown_conversations_get_one_answer(world: World) -> None:
-    cursors = Cursors(world.begin, tick, lambda _: None)
+    cursors = Cursors(world.begin, tick, lambda _: None, nobody)
     answers = []
     for conversation_id in ("c", "nowhere"):
         with pytest.raises(Denied) as refused:
@@ -121,7 +129,7 @@ async def test_an_error_loses_one_hint_and_not_the_service(world: World, error: 
 @pytest.mark.usefixtures("three")
 async def test_who_read_has_received_and_receiving_reads_nothing(world: World) -> None:
     moved: list[Moved] = []
-    cursors = Cursors(world.begin, tick, moved.extend)
+    cursors = Cursors(world.begin, tick, moved.extend, nobody)
     stand = await cursors.move({("bob", "c"): Wanted(received_seq=9)})
     assert stand["bob", "c"][:2] == (0, 3)
     stand = await cursors.move({("ann", "c"): Wanted(read_seq=2)})
@@ -152,3 +160,19 @@ def test_the_order_of_moves_does_not_count(cursor: Cursor, wanted: list[Wanted])
         return stand
 
     assert after(wanted) == after(wanted[::-1])
+
+
+@pytest.mark.usefixtures("three")
+async def test_who_reads_takes_the_mark_away_also_without_a_move(world: World) -> None:
+    told: list[tuple[str, Change]] = []
+    personal = Personal(UserChanges(world.begin, lambda *it: told.append(it)), wire)
+    cursors = Cursors(world.begin, tick, lambda _: None, personal.unmark)
+    await cursors.move_one("ann", "c", 1)
+    await personal.update("ann", "c", {"marked_unread": True})
+    await cursors.move({("ann", "c"): Wanted(received_seq=1)})
+    assert len(told) == 1
+    await cursors.move_one("ann", "c", 1)
+    assert len(told) == 2
+    async with world.read() as store:
+        settings, _ = (await store.settings("ann", ["c"]))["c"]
+    assert not settings.marked_unread
