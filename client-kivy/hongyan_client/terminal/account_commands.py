@@ -163,6 +163,7 @@ def reset_password(
 
 def me(
     ctx: typer.Context,
+    *,
     name: Annotated[str | None, typer.Option(help="Change the name that others see.")] = None,
     hide_presence: Annotated[
         bool | None, typer.Option(help="Show nobody whether you are online.")

@@ -15,6 +15,8 @@ from hongyan_client.terminal import (
     account_commands,
     chat_commands,
     entry_commands,
+    group_commands,
+    people_commands,
     rpc_commands,
 )
 from hongyan_client.terminal.output import Output
@@ -51,6 +53,8 @@ app = typer.Typer(
 account_commands.add_to(app)
 chat_commands.add_to(app)
 entry_commands.add_to(app)
+people_commands.add_to(app)
+app.add_typer(group_commands.app, name="group")
 app.add_typer(rpc_commands.app, name="rpc")
 
 

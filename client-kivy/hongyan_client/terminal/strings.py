@@ -123,9 +123,19 @@ TABLE: dict[str, tuple[str, str]] = {
     "group.waiting": ("An admin will let you in or not.", "已申请加入，等待管理员审核。"),
     "group.nobody_waits": ("Nobody waits.", "没有人等待审核。"),
     "group.invite": (
-        "Whoever has this code can join until {until}. Revoke it: hongyan group revoke {group} {id}",
+        "Whoever has this code can join until {until}."
+        " Revoke it: hongyan group revoke {group} {id}",
         "凭此码可在 {until} 之前入群。作废：hongyan group revoke {group} {id}",
     ),
+    "group.usage": (
+        "Name at least one setting; roles are member, admin or owner.",
+        "请至少指定一项设置；角色为 member、admin 或 owner。",
+    ),
+    "column.handle": ("Handle", "鸿雁号"),
+    "column.region": ("Region", "地区"),
+    "column.signature": ("Signature", "签名"),
+    "column.code": ("Code", "编号"),
+    "column.silenced": ("Silenced until", "禁言至"),
     "column.name": ("Name", "名字"),
     "column.remark": ("Remark", "备注"),
     "column.tags": ("Tags", "标签"),
