@@ -50,9 +50,15 @@ def _show(shell: Shell, account: Account) -> None:
     if shell.output.json:
         shell.output.data(account)
     else:
-        shell.output.console.print(
-            f"{account.display_name}\n{account.email}\n{account.user_id}", markup=False
+        lines = (
+            account.display_name,
+            account.handle,
+            account.signature,
+            account.region,
+            account.email,
+            account.user_id,
         )
+        shell.output.console.print("\n".join(it for it in lines if it), markup=False)
 
 
 def register(
