@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import structlog
 from prometheus_client import Counter
 
-from services.chat.rules import not_a_member
+from services.chat.rules import Hiding, nobody_hides, not_a_member
 from services.common.database import LostRace
 from services.common.errors import AppError, Unavailable
 
@@ -58,6 +58,8 @@ class Moved:
     before: Cursor
     now: Cursor
     members: tuple[str, ...]
+    readers: tuple[str, ...] = ()
+    """Who is to know how far the user has read; the others know what they have received."""
 
 
 class CursorStore(Protocol):
@@ -86,11 +88,13 @@ class Cursors:
         now: Callable[[], int],
         on_moved: Callable[[list[Moved]], None],
         unmark: Callable[[str, str], Awaitable[object]],
+        hiding: Hiding = nobody_hides,
     ) -> None:
         self._begin = begin
         self._now = now
         self._on_moved = on_moved
         self._unmark = unmark
+        self._hiding = hiding
         self._wanted: dict[Key, Wanted] = {}
         self._wake = asyncio.Event()
 
@@ -150,10 +154,19 @@ class Cursors:
             await self._unmark(*key)
         MOVED.inc(len(targets))
         if targets:
+            hidden = await self._hiding({it for them in members.values() for it in them})
             self._on_moved(
                 [
-                    Moved(id, user, before[user, id], cursor, members.get(id, (user,)))
-                    for (user, id), cursor in targets.items()
+                    _moved(key, before[key], cursor, members.get(key[1], key[:1]), hidden)
+                    for key, cursor in targets.items()
                 ]
             )
         return cursors
+
+
+def _moved(
+    key: Key, before: Cursor, now: Cursor, members: tuple[str, ...], hidden: set[str]
+) -> Moved:
+    user, id = key
+    readers = tuple(it for it in members if it == user or not hidden & {it, user})
+    return Moved(id, user, before, now, members, readers)

@@ -302,19 +302,26 @@ class Links(link_pb2_grpc.LinkServiceServicer):
     def moved(self, cursors: list[Moved]) -> None:
         """Tells members of cursors that moved."""
         for it in cursors:
-            frame = gate_pb2.ConnectResponse()
+            few = len(it.members) <= TICKS_GROUP
+            read, received = gate_pb2.ConnectResponse(), gate_pb2.ConnectResponse()
             if it.now.read_seq > it.before.read_seq:
-                event = frame.events.add().read_moved
+                event = read.events.add().read_moved
                 event.conversation_id = it.conversation_id
                 event.user_id = it.user_id
                 event.read_seq = it.now.read_seq
             if it.now.received_seq > it.before.received_seq:
-                received = frame.events.add().received_moved
-                received.conversation_id = it.conversation_id
-                received.user_id = it.user_id
-                received.received_seq = it.now.received_seq
-            users = it.members if len(it.members) <= TICKS_GROUP else (it.user_id,)
-            self._push(users, frame, link_pb2.Delivery())
+                moved = received.events.add().received_moved
+                moved.conversation_id = it.conversation_id
+                moved.user_id = it.user_id
+                moved.received_seq = it.now.received_seq
+            everybody = it.members if few else (it.user_id,)
+            readers = it.readers if few else (it.user_id,)
+            if read.events and readers == everybody:
+                read.MergeFrom(received)
+                received.Clear()
+            for users, frame in ((readers, read), (everybody, received)):
+                if frame.events:
+                    self._push(users, frame, link_pb2.Delivery())
 
     def changed(self, user_id: str, change: Change) -> None:
         """Tells the devices of a user of a change."""

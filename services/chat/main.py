@@ -96,7 +96,14 @@ async def serve() -> None:
         return uuid_utils.uuid7().hex
 
     policies = Policies(channel, internal_key, now=time.monotonic)
-    chat = Chat(begin, read, Strangers(read, policies.find).meet, new_id, now)
+    chat = Chat(
+        begin,
+        read,
+        Strangers(read, policies.find).meet,
+        new_id,
+        now,
+        hiding=policies.hiding,
+    )
     links = Links(chat)
     acts = GroupChanges(settings.group_members, settings.large_group_members)
     links.committer = Committer(
@@ -111,7 +118,9 @@ async def serve() -> None:
     )
     user_changes = UserChanges(begin, on_changed=links.changed)
     personal = Personal(user_changes, wire)
-    links.cursors = Cursors(begin, now=now, on_moved=links.moved, unmark=personal.unmark)
+    links.cursors = Cursors(
+        begin, now=now, on_moved=links.moved, unmark=personal.unmark, hiding=policies.hiding
+    )
     expiry = Expiry(begin, now=now)
     change_limit = LocalLimit(Limit.parse("change", settings.limit_change), now=time.monotonic)
     code_limit = LocalLimit(Limit.parse("code", settings.limit_code), now=time.monotonic)

@@ -8,6 +8,7 @@ import grpc
 from hongyan.verify.v1 import account_pb2, trust_pb2, trust_pb2_grpc
 
 from services.common import calls
+from services.common.errors import Unavailable
 
 FRESH_SECONDS = 30.0
 REMEMBERED = 100_000
@@ -64,6 +65,14 @@ class Policies:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return {user_id: policy for user_id, policy in found.items() if policy}
+
+    async def hiding(self, user_ids: Collection[str]) -> set[str]:
+        """Returns who shows to nobody what they have read; who cannot be asked for counts so."""
+        try:
+            found = await self.find(user_ids)
+        except Unavailable:
+            return {it for it in user_ids if it not in self._known}
+        return {user_id for user_id, policy in found.items() if policy.hides_read_receipts}
 
     async def _ask(self, user_ids: list[str], now: float) -> None:
         try:

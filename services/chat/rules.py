@@ -125,6 +125,15 @@ Meet = Callable[[str, str], Awaitable[bool]]
 """(user_id, other_id) → whether it lands in the other's box of requests; raises AppError."""
 
 
+Hiding = Callable[[Collection[str]], Awaitable[set[str]]]
+"""Returns which of some users show to nobody what they have read."""
+
+
+async def nobody_hides(_: Collection[str]) -> set[str]:
+    """Says that everybody shows what they have read."""
+    return set()
+
+
 def not_a_member() -> AppError:
     """The one answer for a conversation that is not there and one that is others'."""
     return Denied("NOT_A_MEMBER", "no such conversation, or the caller is not in it")
@@ -140,10 +149,13 @@ class Chat:
         meet: Meet,
         new_id: Callable[[], str],
         now: Callable[[], int],
+        *,
+        hiding: Hiding = nobody_hides,
     ) -> None:
         self._begin = begin
         self._read = read
         self._meet = meet
+        self._hiding = hiding
         self._new_id = new_id
         self._now = now
 
@@ -200,10 +212,23 @@ class Chat:
                 raise NotFound("MESSAGE_NOT_FOUND", "there is no such message")
             members = await store.witnesses(conversation_id, seq)
         others = [it for it in members if it.user_id != message.sender_id]
+        others = await self._shown_to(user_id, others)
         read = [it.user_id for it in others if it.read_seq >= seq]
         received = [it.user_id for it in others if it.read_seq < seq <= it.received_seq]
         waiting = [it.user_id for it in others if it.received_seq < seq and it.read_seq < seq]
         return read, received, waiting
+
+    async def _shown_to(self, user_id: str, members: Sequence[Member]) -> list[Member]:
+        """Returns members without what they have read, where they or the user hide that."""
+        hidden = await self._hiding([user_id, *(it.user_id for it in members)])
+        if not hidden:
+            return list(members)
+        return [
+            replace(it, read_seq=0, received_seq=max(it.received_seq, it.read_seq))
+            if it.user_id != user_id and (it.user_id in hidden or user_id in hidden)
+            else it
+            for it in members
+        ]
 
     async def conversations(
         self, user_id: str, after: Place | None, limit: int
@@ -378,6 +403,14 @@ class Chat:
             return []
         ids = [head.conversation_id for head in heads]
         members = await store.members(user_id, ids)
+        everybody = [it for them in members.values() for it in them]
+        shown_members = dict(
+            zip(
+                ((id, it.user_id) for id, them in members.items() for it in them),
+                await self._shown_to(user_id, everybody),
+                strict=True,
+            )
+        )
         settings = await store.settings(user_id, ids)
         now = self._now()
         unread = await store.unread(user_id, ids, now)
@@ -402,7 +435,7 @@ class Chat:
             seen.append(
                 Conversation(
                     head,
-                    members[id],
+                    tuple(shown_members[id, it.user_id] for it in members[id]),
                     # Over when something was said since.
                     replace(own, removed=own.removed and head.shown_seq <= own.cleared_seq),
                     unread.get(id, 0),

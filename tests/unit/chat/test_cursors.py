@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +14,7 @@ from services.chat import wire
 from services.chat.cursors import Begin, Cursor, Cursors, Moved, Wanted
 from services.chat.model import Change
 from services.chat.personal import Personal
+from services.chat.rules import Chat
 from services.chat.store import Store
 from services.chat.user_changes import UserChanges
 from services.common.errors import Denied, Unavailable
@@ -176,3 +177,29 @@ async def test_who_reads_takes_the_mark_away_also_without_a_move(world: World) -
     async with world.read() as store:
         settings, _ = (await store.settings("ann", ["c"]))["c"]
     assert not settings.marked_unread
+
+
+@pytest.mark.usefixtures("three")
+async def test_who_hides_what_they_have_read_shows_it_to_themself_only(world: World) -> None:
+    hidden = {"ann"}
+
+    async def hiding(user_ids: Collection[str]) -> set[str]:
+        return hidden & set(user_ids)
+
+    moved: list[Moved] = []
+    cursors = Cursors(world.begin, tick, moved.extend, nobody, hiding)
+    await cursors.move_one("ann", "c", 2)
+    await cursors.move_one("bob", "c", 3)
+    # Ann's reading is hers, and who hides does not see what others read.
+    assert [(it.user_id, sorted(it.members), it.readers) for it in moved] == [
+        ("ann", ["ann", "bob"], ("ann",)),
+        ("bob", ["ann", "bob"], ("bob",)),
+    ]
+    chat = Chat(world.begin, world.read, nobody, lambda: "x", tick, hiding=hiding)  # type: ignore[arg-type]
+    for viewer, other in (("ann", "bob"), ("bob", "ann")):
+        members = {it.user_id: it for it in (await chat.conversation(viewer, "c")).members}
+        assert members[viewer].read_seq > 0
+        assert members[other].read_seq == 0
+        assert members[other].received_seq > 0
+    # The sender of the message is ann: bob has read it, and she is not told so.
+    assert await chat.readers("ann", "c", 1) == ([], ["bob"], [])
