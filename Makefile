@@ -55,9 +55,10 @@ check: $(READY) ## Check style, types, layers, the contract and the docs
 	  $(BIN)/buf breaking proto/gen/hongyan.binpb --against proto/released.binpb --config buf.yaml
 	$(BIN)/python -m pytest -q tests/unit/docs
 
-proto: $(READY) ## Make proto/gen from the contract, and the map in docs/architecture.md
+proto: $(READY) ## Make proto/gen from the contract, the map of files and the table of REST
 	$(BIN)/python proto/generate.py
 	$(BIN)/python docs/map.py
+	$(BIN)/python docs/rest.py
 
 bench: $(READY) ## Measure what a message costs; the table is in .hongyan/bench.json too
 	@tests/install-servers

@@ -15,15 +15,22 @@ from hongyan.options.v1 import access_pb2
 from loadtest.accounts import PASSWORD, mailed_code
 from services.common.contract import ACCESS, FILES
 from tests.faults.people import Device, Town, code_for, until
+from tests.unit.verify.test_avatars import encoded, halves
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def faces() -> dict[str, tuple[str, str]]:
-    """Returns the REST method and path of each public unary rpc."""
+# The services whose rpcs test_groups_rest.py calls, each of them.
+OF_PEOPLE = ("ContactService", "GroupService")
+
+
+def faces(*services: str) -> dict[str, tuple[str, str]]:
+    """Returns the REST method and path of each public unary rpc, of some services or of all."""
     found = {}
     for file in FILES:
         for service in file.services_by_name.values():
+            if services and service.name not in services:
+                continue
             for method in service.methods:
                 path = f"/{service.full_name}/{method.name}"
                 if method.client_streaming or ACCESS[path] == access_pb2.ACCESS_INTERNAL:
@@ -110,6 +117,16 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     bo = await town.newcomer("bo")
     user = ok("GetUser", await mei("GetUser", user_id=bo.client.user_id))["user"]
     assert user["display_name"] == "bo"
+    asked = {"user_ids": [bo.client.user_id, NOBODY]}
+    assert ok("GetUsers", await mei("GetUsers", query=asked))["users"] == [user]
+    bo_email = (await bo.client.me()).email
+    assert ok("SearchUser", await mei("SearchUser", {"query": bo_email}))["user"] == user
+    picture = {"image": base64.b64encode(encoded(halves())).decode()}
+    avatar_id = ok("SetAvatar", await mei("SetAvatar", picture))["me"]["avatar_id"]
+    image = await mei("GetAvatar", query={"size": 96}, avatar_id=avatar_id)
+    assert (image.status_code, image.headers["content-type"]) == (200, "image/webp")
+    used.add("GetAvatar")
+    assert ok("DeleteAvatar", await mei("DeleteAvatar"))["me"]["avatar_id"] == ""
 
     opened = ok("OpenDirect", await mei("OpenDirect", {"user_id": bo.client.user_id}))
     place = {"conversation_id": opened["conversation"]["conversation_id"]}
@@ -156,7 +173,12 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     tokens = ok("Login", await nobody("Login", login | {"password": "a quite new one 9"}))["tokens"]
     mei = Script(rest, tokens["access_token"])
     ok("RevokeSession", await mei("RevokeSession", session_id="current"))
-    assert used == set(faces()), "an rpc without its case here"
+    tokens = ok("Login", await nobody("Login", login | {"password": "a quite new one 9"}))["tokens"]
+    mei = Script(rest, tokens["access_token"])
+    ok("DeleteAccount", await mei("DeleteAccount", {"password": "a quite new one 9"}))
+    gone = ok("GetUser", await bo_script("GetUser", user_id=me["user_id"]))["user"]
+    assert (gone["display_name"], gone["deleted"]) == ("", True)
+    assert used == set(faces()) - set(faces(*OF_PEOPLE)), "an rpc without its case here"
 
 
 async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: httpx.AsyncClient):
@@ -182,6 +204,7 @@ async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: ht
 # What each rpc refuses, by REST: (body, query, parts of the path), (HTTP status, reason, fields).
 NOBODY = "01a208d5003d763d92a19ada16c0b74d"
 GONE = {"conversation_id": NOBODY}
+HIM = {"user_id": NOBODY}
 ACCOUNT = {"email": "x@example.org", "code": "000000", "password": PASSWORD, "display_name": "X"}
 LOGIN = {"email": "x@example.org", "password": "wrong", "device": {"id": "device-of-x"}}
 RESET = {"email": "x@example.org", "code": "000000", "new_password": PASSWORD}
@@ -215,9 +238,51 @@ REFUSALS = {
     ),
     "GetWebPushKey": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
     "Query": ((None, {}, {}), (400, "INVALID_FIELD", {"user_ids"})),
+    "GetUsers": ((None, {}, {}), (400, "INVALID_FIELD", {"user_ids"})),
+    "SearchUser": (({"query": ""}, {}, {}), (400, "INVALID_FIELD", {"query"})),
+    "SetAvatar": (({"image": "bm90IG9uZQ=="}, {}, {}), (400, "IMAGE_INVALID", {"image"})),
+    "DeleteAvatar": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "GetAvatar": ((None, {}, {"avatar_id": NOBODY}), (404, "AVATAR_NOT_FOUND", set())),
+    "DeleteAccount": (({"password": "wrong"}, {}, {}), (403, "PASSWORD_WRONG", set())),
+    "ListContacts": ((None, {"page_size": 1001}, {}), (400, "INVALID_FIELD", {"page_size"})),
+    "UpdateContact": (({"remark": "林"}, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),
+    "DeleteContact": ((None, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),
+    "Block": (({}, {}, HIM), (404, "USER_NOT_FOUND", set())),
+    "Unblock": (({}, {}, {"user_id": "a%20b"}), (400, "INVALID_FIELD", {"user_id"})),
+    "RequestContact": (({"code": "guessed"}, {}, {}), (404, "CODE_NOT_FOUND", set())),
+    "ListContactRequests": ((None, {"page_size": 201}, {}), (400, "INVALID_FIELD", {"page_size"})),
+    "AcceptContactRequest": (({}, {}, HIM), (404, "CONTACT_REQUEST_NOT_FOUND", set())),
+    "DeclineContactRequest": (({}, {}, HIM), (404, "CONTACT_REQUEST_NOT_FOUND", set())),
+    "WithdrawContactRequest": (({}, {}, HIM), (404, "CONTACT_REQUEST_NOT_FOUND", set())),
+    "CreateContactCode": (
+        ({"lifetime_seconds": -1}, {}, {}),
+        (400, "INVALID_FIELD", {"lifetime_seconds"}),
+    ),
+    "ListContactCodes": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "RevokeContactCode": ((None, {}, {"code_id": NOBODY}), (404, "CODE_NOT_FOUND", set())),
+    "ResolveContactCode": (({"code": "guessed"}, {}, {}), (404, "CODE_NOT_FOUND", set())),
+    "CreateGroup": (({"name": "家"}, {}, {}), (400, "INVALID_FIELD", {"client_group_id"})),
+    "UpdateGroup": (({"muted": True}, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "ListMembers": ((None, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "AddMembers": (({"user_ids": [NOBODY]}, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "RemoveMember": ((None, {}, GONE | HIM), (403, "NOT_A_MEMBER", set())),
+    "LeaveGroup": (({}, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "SetRole": (({"role": "GROUP_ROLE_OWNER"}, {}, GONE | HIM), (400, "INVALID_FIELD", {"role"})),
+    "TransferGroup": (({"user_id": NOBODY}, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "DissolveGroup": (({}, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "SilenceMember": (({}, {}, GONE | HIM), (403, "NOT_A_MEMBER", set())),
+    "SetNickname": (({"nickname": "a\nb"}, {}, GONE), (400, "INVALID_FIELD", {"nickname"})),
+    "Announce": (({"text": "x" * 4001}, {}, GONE), (400, "INVALID_FIELD", {"text"})),
+    "CreateInvite": (({"max_uses": -1}, {}, GONE), (400, "INVALID_FIELD", {"max_uses"})),
+    "ListInvites": ((None, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "RevokeInvite": ((None, {}, GONE | {"invite_id": NOBODY}), (403, "NOT_A_MEMBER", set())),
+    "ResolveInvite": (({"code": "guessed"}, {}, {}), (404, "INVITE_NOT_FOUND", set())),
+    "JoinGroup": (({"code": "guessed"}, {}, {}), (404, "INVITE_NOT_FOUND", set())),
+    "ListJoinRequests": ((None, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "AnswerJoinRequest": (({"approve": True}, {}, GONE | HIM), (403, "NOT_A_MEMBER", set())),
 }
 # What google.rpc.Code has for an HTTP status, as far as it is met here.
-CODES = {400: 3, 401: 16, 404: 5}
+CODES = {400: 3, 401: 16, 403: 7, 404: 5}
 
 
 def outcome(answer: httpx.Response) -> tuple[int, str, set[str]]:
@@ -248,6 +313,9 @@ async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient
         "user_id": NOBODY,
         "session_id": "current",
         "registration_id": NOBODY,
+        "avatar_id": NOBODY,
+        "code_id": NOBODY,
+        "invite_id": NOBODY,
         "seq": "1",
     }
     names = {method: path for path in ACCESS if (method := path.rpartition("/")[2]) in faces()}

@@ -19,8 +19,8 @@ READMES = ("README.md", "README.zh-CN.md")
 SETTINGS = (EmbeddedSettings, GateSettings, VerifySettings, ChatSettings, StatusSettings)
 
 
-def load_map():
-    specification = importlib.util.spec_from_file_location("map", ROOT / "docs" / "map.py")
+def load(name: str):
+    specification = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -28,11 +28,17 @@ def load_map():
 
 def test_the_file_map_is_what_the_modules_say():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert page == load_map().with_map(page), "run make proto"
+    assert page == load("map").with_map(page), "run make proto"
+
+
+def test_the_table_of_rest_is_what_the_contract_says():
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert "<!-- rest -->" in page
+    assert page == load("rest").with_table(page), "run make proto"
 
 
 def test_every_module_says_in_its_first_line_what_it_owns():
-    first_line = load_map().first_line
+    first_line = load("map").first_line
     silent = [
         str(path.relative_to(ROOT))
         for folder in ("services", "client-kivy", "loadtest")
