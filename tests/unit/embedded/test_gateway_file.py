@@ -24,6 +24,8 @@ SERVICES = {
     "status": ["127.0.0.1:7104"],
 }
 KEYS = "127.0.0.1:9102"
+# The rpc that has a route of its own, for what it carries.
+LARGE = "/hongyan.verify.v1.AccountService/SetAvatar"
 # Not rpcs of the contract: what any gRPC tool asks first.
 REFLECTION = {
     "/grpc.reflection.v1alpha.ServerReflection/",
@@ -64,6 +66,24 @@ METHODS = {
 }
 
 
+def path_of(route: dict[str, Any]) -> str:
+    """Returns the prefix, or the whole path, that a route is for."""
+    match = route["match"]
+    return match["prefix"] if "prefix" in match else match["path"]
+
+
+def test_only_a_picture_may_be_large(config):
+    (host,) = manager_of(config)["route_config"]["virtual_hosts"]
+    assert filter_of(config, "buffer")["max_request_bytes"] == 1_048_576
+    bounds = {
+        path_of(route): buffer["buffer"]["max_request_bytes"]
+        for route in host["routes"]
+        for buffer in route.get("typed_per_filter_config", {}).values()
+        if "buffer" in buffer
+    }
+    assert bounds == {LARGE: 4_259_840}
+
+
 def test_exactly_the_public_rpcs_need_no_token(config):
     expected = {
         face
@@ -90,8 +110,9 @@ def test_exactly_the_public_rpcs_need_no_token(config):
 
 def test_exactly_the_public_services_have_a_route_to_their_owner(config):
     (host,) = manager_of(config)["route_config"]["virtual_hosts"]
-    routes = {route["match"]["prefix"]: route["route"]["cluster"] for route in host["routes"]}
+    routes = {path_of(route): route["route"]["cluster"] for route in host["routes"]}
     assert all(route["match"]["grpc"] == {} for route in host["routes"])
+    assert routes.pop(LARGE) == "verify"
     reflection = routes.pop("/grpc.reflection.v1alpha.ServerReflection/")
     assert reflection == "gate"
     # hongyan.chat.v1.MessageService belongs to chat.
@@ -107,7 +128,7 @@ def test_every_service_with_a_rest_face_is_transcoded(config):
 def test_only_the_stream_has_no_time_limit_and_only_unary_calls_are_retried(config):
     (host,) = manager_of(config)["route_config"]["virtual_hosts"]
     for route in host["routes"]:
-        action, prefix = route["route"], route["match"]["prefix"]
+        action, prefix = route["route"], path_of(route)
         if "GateService" in prefix:
             assert action["timeout"] == action["idle_timeout"] == "0s"
         if "GateService" in prefix or "Reflection" in prefix:
