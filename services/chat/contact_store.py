@@ -163,12 +163,7 @@ class ContactStore:
 
     async def put_request(self, new: Request) -> None:
         """Sets a user's side of the request between two; the user's version is locked."""
-        await self._connection.execute(
-            sa.delete(contact_request).where(
-                contact_request.c.user_id == new.user_id,
-                contact_request.c.other_id == new.other_id,
-            )
-        )
+        await self.drop_request(new.user_id, new.other_id)
         await self._connection.execute(
             sa.insert(contact_request).values(
                 user_id=new.user_id,
@@ -179,6 +174,14 @@ class ContactStore:
                 state=new.state,
                 created_at=new.created_at,
                 expires_at=new.expires_at,
+            )
+        )
+
+    async def drop_request(self, user_id: str, other_id: str) -> None:
+        """Forgets a user's side of the request between two."""
+        await self._connection.execute(
+            sa.delete(contact_request).where(
+                contact_request.c.user_id == user_id, contact_request.c.other_id == other_id
             )
         )
 

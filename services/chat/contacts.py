@@ -203,11 +203,14 @@ class ContactRules:
                 store, user_id, other_id, BLOCKED if blocked else NOT_FRIENDS if ended else FREE
             )
             asked = await store.contact_request(user_id, other_id)
-            if blocked and asked and asked.incoming and asked.state == PENDING:
-                await self._answer(store, notes, replace(asked, state=DECLINED))
+            if blocked and asked and asked.state == PENDING:
+                if asked.incoming:
+                    await self._decline(store, notes, asked)
+                else:  # else the other could accept it, and write again
+                    await self._withdraw(store, notes, asked)
             return await self._put(store, notes, replace(contact, blocked=blocked))
 
-        contact, versions = await self._changes.run([user_id], work)
+        contact, versions = await self._changes.run([user_id, other_id], work)
         return contact, versions[user_id]
 
     # Requests
@@ -263,7 +266,7 @@ class ContactRules:
                 there is not None
                 and there.incoming
                 and there.state == DECLINED
-                and there.created_at > now - DECLINED_MICROS
+                and there.expires_at > now - DECLINED_MICROS
             )
             if blocked or declined:
                 await self._answer(store, notes, asked)
@@ -302,7 +305,7 @@ class ContactRules:
 
         async def work(store: Contacts, notes: Notes) -> None:
             asked = await self._pending(store, user_id, other_id, incoming=True)
-            await self._answer(store, notes, replace(asked, state=DECLINED))
+            await self._decline(store, notes, asked)
 
         versions = (await self._changes.run([user_id], work))[1]
         REQUESTS.labels("declined").inc()
@@ -313,10 +316,7 @@ class ContactRules:
 
         async def work(store: Contacts, notes: Notes) -> None:
             asked = await self._pending(store, user_id, other_id, incoming=False)
-            await self._answer(store, notes, replace(asked, state=WITHDRAWN))
-            there = await store.contact_request(other_id, user_id)
-            if there and there.incoming and there.state == PENDING:
-                await self._answer(store, notes, replace(there, state=WITHDRAWN))
+            await self._withdraw(store, notes, asked)
 
         versions = (await self._changes.run([user_id, other_id], work))[1]
         REQUESTS.labels("withdrawn").inc()
@@ -412,6 +412,17 @@ class ContactRules:
         await store.put_request(request)
         notes.add(request.user_id, lambda version: self._format.request_change(version, request))
 
+    async def _decline(self, store: Contacts, notes: Notes, request: Request) -> None:
+        """Declines a request; it ends now, and from now on counts how long the sender waits."""
+        await self._answer(store, notes, replace(request, state=DECLINED, expires_at=self._now()))
+
+    async def _withdraw(self, store: Contacts, notes: Notes, request: Request) -> None:
+        """Withdraws an own request, also from the other if it reached them."""
+        await self._answer(store, notes, replace(request, state=WITHDRAWN))
+        there = await store.contact_request(request.other_id, request.user_id)
+        if there and there.incoming and there.state == PENDING:
+            await self._answer(store, notes, replace(there, state=WITHDRAWN))
+
     async def _put_requests(self, store: Contacts, notes: Notes, request: Request) -> None:
         """Puts both sides of a request."""
         await self._answer(store, notes, request)
@@ -469,7 +480,10 @@ class Strangers:
         if policy is None:
             raise _nobody()
         async with self._read() as store:
+            mine = await store.contact(user_id, other_id)
             theirs = await store.contact(other_id, user_id)
+        if mine and mine.blocked:
+            raise Precondition("BLOCKED_BY_CALLER", "the caller has blocked the user")
         if theirs and theirs.friend and not theirs.blocked:
             return False
         if policy.refuses_strangers or (theirs and theirs.blocked):

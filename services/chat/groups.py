@@ -32,7 +32,6 @@ from services.common.errors import (
     AppError,
     Denied,
     Exhausted,
-    Invalid,
     NotFound,
     Precondition,
     Unavailable,
@@ -91,6 +90,7 @@ class Door:
     rules: GroupRules
     member_count: int
     member: bool
+    waiting: bool
 
 
 class Groups(Protocol):
@@ -293,15 +293,19 @@ class GroupService:
     async def _door(self, store: Groups, user_id: str, code: str) -> Door:
         """Looks behind a code; a wrong, an expired and a used one have the same answer."""
         invite = await store.find_invite(code_hash(code))
-        if invite is None or invite.expires_at <= self._now() or invite.uses_left == 0:
-            raise NotFound("INVITE_NOT_FOUND", "the invite does not work, or no more")
+        if invite is None or invite.expires_at <= self._now():
+            raise _no_invite()
         id = invite.conversation_id
         rules = (await store.rules([id]))[id]
         inviter = (await store.own_posts(invite.inviter_id, [id])).get(id)
         if inviter is None or not may(Act.INVITE, inviter.role, rules):
-            raise NotFound("INVITE_NOT_FOUND", "the invite does not work, or no more")
+            raise _no_invite()
+        member = bool(await store.own_posts(user_id, [id]))
+        waiting = any(it.user_id == user_id for it in await store.join_requests(id))
+        if invite.uses_left == 0 and not member and not waiting:
+            raise _no_invite()
         count, _ = await store.list_version(id)
-        return Door(invite, rules, count, bool(await store.own_posts(user_id, [id])))
+        return Door(invite, rules, count, member, waiting)
 
     async def join(self, user_id: str, code: str, greeting: str) -> tuple[bool, str]:
         """Comes in by an invite; returns whether the user is a member now, and of what."""
@@ -310,8 +314,10 @@ class GroupService:
             id = door.invite.conversation_id
             if door.member:
                 return True, id
-            if not door.rules.approval and not await store.use_invite(door.invite.id):
-                raise NotFound("INVITE_NOT_FOUND", "the invite does not work, or no more")
+            if door.waiting and door.rules.approval:
+                return False, id
+            if not door.waiting and not await store.use_invite(door.invite.id):
+                raise _no_invite()
         inviter = door.invite.inviter_id
         if door.rules.approval:
             await self._wait(id, [Waiting(user_id, inviter, True, greeting, self._now())])
@@ -388,9 +394,9 @@ def _only(friends: Collection[str], wanted: Collection[str]) -> None:
         )
 
 
+def _no_invite() -> AppError:
+    return NotFound("INVITE_NOT_FOUND", "the invite does not work, or no more")
+
+
 def _full(most: int) -> AppError:
-    return Invalid(
-        "GROUP_FULL",
-        f"a group has at most {most} members",
-        fields={"user_ids": f"must be less than {most}"},
-    )
+    return Exhausted("GROUP_FULL", f"a group has at most {most} members")

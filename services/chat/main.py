@@ -12,6 +12,7 @@ import uuid_utils
 from hongyan.chat.v1 import (
     contact_pb2_grpc,
     conversation_pb2_grpc,
+    erasure_pb2_grpc,
     group_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
@@ -25,6 +26,8 @@ from services.chat.committer import Committer, greet_by
 from services.chat.contact_rpc import ContactService
 from services.chat.contacts import ContactRules, Strangers
 from services.chat.cursors import Cursors
+from services.chat.erasure import Erasure
+from services.chat.erasure_rpc import ErasureService
 from services.chat.expiry import Expiry
 from services.chat.group_changes import GroupChanges
 from services.chat.group_rpc import GroupService
@@ -155,6 +158,7 @@ async def serve() -> None:
         change_limit,
         code_limit,
     )
+    erasure = Erasure(begin, user_changes, wire, links.committer.append)
     search = SearchService(
         Search(*transactions(database), now=now, clock=time.monotonic),
         LocalLimit(Limit.parse("search", settings.limit_search), now=time.monotonic),
@@ -176,6 +180,7 @@ async def serve() -> None:
         notification_pb2_grpc.add_NotificationServiceServicer_to_server(
             NotificationService(notifications.registrations, notifications.public_key), server
         )
+        erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureService(erasure), server)
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
     try:
@@ -184,7 +189,7 @@ async def serve() -> None:
             settings,
             trust=trust,
             register=register,
-            names=(*NAMES, "hongyan.chat.v1.LinkService"),
+            names=(*NAMES, "hongyan.chat.v1.LinkService", "hongyan.chat.v1.ErasureService"),
             ready=database.check,
             background=(
                 trust.follow,

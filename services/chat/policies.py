@@ -61,7 +61,8 @@ class Policies:
         ]
         for start in range(0, len(stale), PAGE):
             await self._ask(stale[start : start + PAGE], now)
-        found = {it: self._known[it][1] for it in user_ids}
+        # A call at the same time may have forgotten some of many.
+        found = {it: self._known.get(it, (0.0, None))[1] for it in user_ids}
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return {user_id: policy for user_id, policy in found.items() if policy}

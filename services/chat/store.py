@@ -3,12 +3,13 @@
 from services.chat import bodies
 from services.chat.append_store import AppendStore
 from services.chat.contact_store import ContactStore
+from services.chat.erasure_store import ErasureStore
 from services.chat.personal_store import PersonalStore
 from services.chat.read_store import ReadStore
 from services.common.connections import Connection
 
 
-class Store(AppendStore, ReadStore, PersonalStore, ContactStore):
+class Store(AppendStore, ReadStore, PersonalStore, ContactStore, ErasureStore):
     """One open transaction: all that the rules ask of storage."""
 
     def __init__(self, connection: Connection) -> None:

@@ -5,6 +5,7 @@ from google.protobuf import descriptor, message
 from hongyan.chat.v1 import (
     contact_pb2,
     conversation_pb2,
+    erasure_pb2,
     group_pb2,
     link_pb2,
     message_pb2,
@@ -29,6 +30,7 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         conversation_pb2,
         contact_pb2,
         group_pb2,
+        erasure_pb2,
         search_pb2,
         notification_pb2,
         link_pb2,

@@ -11,13 +11,14 @@ import grpc
 import uuid_utils
 from hongyan.verify.v1 import account_pb2_grpc, trust_pb2_grpc
 
-from services.common import cluster, serving
+from services.common import calls, cluster, serving
 from services.common.database import Database
 from services.common.identity import Caller
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
 from services.verify.avatars import Painter
-from services.verify.erasures import Eraser, Erasures
+from services.verify.erasers import ChatEraser
+from services.verify.erasures import Erasures
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
 from services.verify.profile_store import ProfileStore
@@ -99,8 +100,9 @@ async def serve() -> None:
     profiles = Profiles(
         begin, read, policy=profile_policy(settings), limits=limits, painter=Painter(), now=now
     )
-    # Chat is to be added here once it can forget users; until then all stays on the list.
-    erasers: tuple[Eraser, ...] = ()
+    # Whichever pod of chat answers will do.
+    channel = calls.open_channel(settings.chat_target.partition(",")[0])
+    erasers = (ChatEraser(channel, settings.shared_key()),)
     erasures = Erasures(begin, read, erasers=erasers, now=now)
 
     async def own_trust(mark: int) -> TrustUpdate:
@@ -129,6 +131,7 @@ async def serve() -> None:
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
         )
     finally:
+        await channel.close()
         await redis.aclose()
         await database.close()
 

@@ -12,6 +12,8 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
 
     address: str = "127.0.0.1:7002"
     ops_address: str = "127.0.0.1:9102"
+    chat_target: str = "127.0.0.1:7003"
+    """Where chat answers: gRPC targets, of which the first is asked."""
     signing_key: SecretStr = SecretStr("")
     """The Ed25519 private key that signs access tokens, PEM; or brought by signing_key_file."""
     signing_key_file: Path | None = None

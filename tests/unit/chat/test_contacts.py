@@ -28,7 +28,7 @@ from services.chat.model import Change, Message
 from services.chat.policies import Policy
 from services.chat.rules import Chat
 from services.chat.user_changes import UserChanges
-from services.common.errors import AppError, Denied, Invalid, NotFound, Precondition
+from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
 from tests.unit.chat.world import Pod, World, committing
 
 OPEN = Policy(frozenset((1, 2, 3, 4)), False, False)
@@ -330,3 +330,45 @@ async def test_both_at_once_end_the_same_for_both(town: Town) -> None:
     for user in ("ann", "bob"):
         versions = [it.version for it in town.changes_of(user)]
         assert versions == list(range(1, len(versions) + 1))
+
+
+async def test_who_is_blocked_cannot_accept_what_was_asked_before(town: Town) -> None:
+    await town.ask("ann", "bob")
+    await town.rules.block("ann", "bob", blocked=True)
+    with pytest.raises(NotFound):
+        await town.rules.accept("bob", "ann")
+    assert await town.friends("ann") == []
+
+
+async def test_who_has_blocked_somebody_opens_no_conversation_with_them(town: Town) -> None:
+    await town.rules.block("ann", "bob", blocked=True)
+    with pytest.raises(Precondition) as refused:
+        await town.chat.open_direct("ann", "bob")
+    assert refused.value.reason == "BLOCKED_BY_CALLER"
+
+
+async def test_a_late_decline_holds_the_sender_off_for_a_day_too(town: Town) -> None:
+    await town.ask("ann", "bob")
+    town.now += 2 * DAY
+    await town.rules.decline("bob", "ann")
+    await town.ask("ann", "bob", "again")
+    assert await town.states("bob") == {"ann": (True, DECLINED)}
+
+
+async def test_a_user_has_so_many_codes(town: Town) -> None:
+    for _ in range(20):
+        await town.rules.create_code("bob", 60)
+    with pytest.raises(Exhausted):
+        await town.rules.create_code("bob", 60)
+
+
+async def test_of_accepting_and_withdrawing_at_once_one_wins_for_both(town: Town) -> None:
+    for number in range(10):
+        ann, bob = f"ann{number}", f"bob{number}"
+        await town.ask(ann, bob)
+        outcomes = await asyncio.gather(
+            town.rules.accept(bob, ann), town.rules.withdraw(ann, bob), return_exceptions=True
+        )
+        won = [not isinstance(it, BaseException) for it in outcomes]
+        assert sum(won) == 1, outcomes
+        assert (await town.friends(ann) == [bob]) == won[0] == (await town.friends(bob) == [ann])

@@ -290,8 +290,11 @@ async def test_where_approval_is_needed_one_waits(hall: Hall) -> None:
     id = await hall.group("ann", "bob")
     await hall.befriend("bob", "carl")
     await hall.rules.change("ann", id, {"approval": True})
-    invite = await hall.rules.create_invite("bob", id, 0, 0)
-    assert await hall.rules.join("dora", invite.code, "我是朵拉") == (False, id)
+    invite = await hall.rules.create_invite("bob", id, 0, 1)
+    for _ in range(2):  # who waits already does not use it up again
+        assert await hall.rules.join("dora", invite.code, "我是朵拉") == (False, id)
+    with pytest.raises(NotFound):
+        await hall.rules.join("eve", invite.code, "")
     assert await hall.rules.invite_friends("bob", id, ["carl"], "") == ((), ("carl",))
     with pytest.raises(Denied):
         await hall.rules.join_requests("bob", id)

@@ -25,6 +25,7 @@ INTERNAL = {
     "/hongyan.verify.v1.TrustService/FindHiddenPresence",
     "/hongyan.verify.v1.TrustService/FindPolicies",
     "/hongyan.chat.v1.LinkService/Attach",
+    "/hongyan.chat.v1.ErasureService/EraseUser",
     "/hongyan.status.v1.DirectoryService/ListGates",
     "/hongyan.status.v1.DirectoryService/Look",
     "/hongyan.status.v1.DirectoryService/Renew",

@@ -182,7 +182,7 @@ class CreateGroupRequest(_message.Message):
     """Made by the caller before the first attempt and kept in a retry."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Friends of the caller."""
+        """Users who have the caller among their friends."""
 
     def __init__(
         self,
@@ -358,7 +358,7 @@ class AddMembersRequest(_message.Message):
     """What to say to who approves, at most 200 characters."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Friends of the caller."""
+        """Users who have the caller among their friends."""
 
     def __init__(
         self,

@@ -141,7 +141,8 @@ class GroupServiceServicer:
     """
 
     def CreateGroup(self, request, context):
-        """Makes a group of the caller, its owner, and some of the caller's friends.
+        """Makes a group of the caller, its owner, and users who have the caller among
+        their friends.
         The same client_group_id by the same caller returns the same group.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -164,7 +165,7 @@ class GroupServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddMembers(self, request, context):
-        """Invites friends of the caller. Where joining needs approval and the caller
+        """Brings in users who have the caller among their friends. Where joining needs approval and the caller
         may not approve, they wait for it: see ListJoinRequests.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

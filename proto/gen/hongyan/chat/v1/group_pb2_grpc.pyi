@@ -37,7 +37,8 @@ class GroupServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GroupServiceAsyncStub: ...
     CreateGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.CreateGroupRequest, _group_pb2.CreateGroupResponse]
-    """Makes a group of the caller, its owner, and some of the caller's friends.
+    """Makes a group of the caller, its owner, and users who have the caller among
+    their friends.
     The same client_group_id by the same caller returns the same group.
     """
     UpdateGroup: _grpc.UnaryUnaryMultiCallable[_group_pb2.UpdateGroupRequest, _group_pb2.UpdateGroupResponse]
@@ -47,7 +48,7 @@ class GroupServiceStub:
     which they came.
     """
     AddMembers: _grpc.UnaryUnaryMultiCallable[_group_pb2.AddMembersRequest, _group_pb2.AddMembersResponse]
-    """Invites friends of the caller. Where joining needs approval and the caller
+    """Brings in users who have the caller among their friends. Where joining needs approval and the caller
     may not approve, they wait for it: see ListJoinRequests.
     """
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_group_pb2.RemoveMemberRequest, _group_pb2.RemoveMemberResponse]
@@ -92,7 +93,8 @@ class GroupServiceAsyncStub(GroupServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.CreateGroupRequest, _group_pb2.CreateGroupResponse]  # type: ignore[assignment]
-    """Makes a group of the caller, its owner, and some of the caller's friends.
+    """Makes a group of the caller, its owner, and users who have the caller among
+    their friends.
     The same client_group_id by the same caller returns the same group.
     """
     UpdateGroup: _aio.UnaryUnaryMultiCallable[_group_pb2.UpdateGroupRequest, _group_pb2.UpdateGroupResponse]  # type: ignore[assignment]
@@ -102,7 +104,7 @@ class GroupServiceAsyncStub(GroupServiceStub):
     which they came.
     """
     AddMembers: _aio.UnaryUnaryMultiCallable[_group_pb2.AddMembersRequest, _group_pb2.AddMembersResponse]  # type: ignore[assignment]
-    """Invites friends of the caller. Where joining needs approval and the caller
+    """Brings in users who have the caller among their friends. Where joining needs approval and the caller
     may not approve, they wait for it: see ListJoinRequests.
     """
     RemoveMember: _aio.UnaryUnaryMultiCallable[_group_pb2.RemoveMemberRequest, _group_pb2.RemoveMemberResponse]  # type: ignore[assignment]
@@ -150,7 +152,8 @@ class GroupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _group_pb2.CreateGroupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_group_pb2.CreateGroupResponse, _abc.Awaitable[_group_pb2.CreateGroupResponse]]:
-        """Makes a group of the caller, its owner, and some of the caller's friends.
+        """Makes a group of the caller, its owner, and users who have the caller among
+        their friends.
         The same client_group_id by the same caller returns the same group.
         """
 
@@ -178,7 +181,7 @@ class GroupServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _group_pb2.AddMembersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_group_pb2.AddMembersResponse, _abc.Awaitable[_group_pb2.AddMembersResponse]]:
-        """Invites friends of the caller. Where joining needs approval and the caller
+        """Brings in users who have the caller among their friends. Where joining needs approval and the caller
         may not approve, they wait for it: see ListJoinRequests.
         """
 
