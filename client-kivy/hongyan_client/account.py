@@ -171,6 +171,12 @@ class AccountCalls:
         )
         await self._channel.call(self._stub.ResetPassword, request, timeout=CREDENTIAL_SECONDS)
 
+    async def delete(self, password: str) -> None:
+        """Deletes the account for good, and forgets the tokens."""
+        request = account_pb2.DeleteAccountRequest(password=password)
+        await self.call(self._stub.DeleteAccount, request, timeout=CREDENTIAL_SECONDS)
+        self.forget()
+
     async def me(self) -> model.Account:
         """Returns the own profile."""
         answer = await self.call(self._stub.GetMe, account_pb2.GetMeRequest())

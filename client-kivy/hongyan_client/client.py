@@ -162,6 +162,13 @@ class Client(Talk, People, Groups):
         self._publish(SignedOut("LOGGED_OUT"))
         self._publish(ConnectionChanged(ConnectionState.SIGNED_OUT))
 
+    async def delete_account(self, password: str) -> None:
+        """Deletes the account for good; what was said stays in the others' logs."""
+        await self.account.delete(password)
+        await self._stop()
+        self._close_local()
+        self._publish(SignedOut("ACCOUNT_DELETED"))
+
     async def reset_password(self, email: str, code: str, new_password: str) -> None:
         """Sets a new password with a mailed code; every session of the account ends."""
         await self.account.reset_password(email, code, new_password)

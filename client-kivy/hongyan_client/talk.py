@@ -52,6 +52,10 @@ class Talk(ABC):
         ]
         return sorted(found, key=lambda it: not it.settings.pinned)
 
+    def known_conversations(self) -> list[Conversation]:
+        """Returns all conversations in the cache, also those that no list shows."""
+        return self._open().cache.conversations()
+
     def conversation(self, conversation_id: str) -> Conversation | None:
         """Returns what the cache knows of a conversation."""
         return self._open().cache.conversation(conversation_id)
@@ -65,6 +69,13 @@ class Talk(ABC):
         Without the server it returns what there is; raises Unavailable when that is nothing.
         """
         return await self._open().history.history(conversation_id, before_seq, limit)
+
+    async def log_after(
+        self, conversation_id: str, after_seq: int, limit: int
+    ) -> Sequence[Message]:
+        """Returns entries of a log beyond a seq as the server has them now, past the cache."""
+        page = await self._open().chat.list_after(conversation_id, after_seq, limit)
+        return page.messages
 
     async def refresh(self, conversation_id: str) -> None:
         """Brings a conversation's newest messages in without a stream, for one-off commands."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,24 @@ async def test_wrong_use_ends_with_2(pair: Pair):
     for command in (("recall", id), ("recall", id, "first"), ("react", id, "0", "👍"), ("search",)):
         code, out, _ = await run(*command)
         assert (code, out) == (WRONG_USE, ""), command
+
+
+async def test_an_export_has_it_all_and_a_deleted_account_is_gone(pair: Pair, tmp_path: Path):
+    run, id = pair.terminal, pair.conversation_id
+    await run.json("send", id, "第一条")
+    await run.json("send", id, "second 😀")
+    path = tmp_path / "mine.zip"
+    [done] = await run.json("export", str(path))
+    assert done["messages"] == 2
+    with zipfile.ZipFile(path) as archive:
+        account = json.loads(archive.read("account.json"))
+        lines = archive.read(f"messages/{id}.jsonl").decode().splitlines()
+        assert set(archive.namelist()) >= {"sessions.jsonl", "contacts.jsonl", "README.txt"}
+    assert account["display_name"] == "ling"
+    assert [json.loads(line)["text"] for line in lines] == ["第一条", "second 😀"]
+    assert (await run("export", str(path)))[0] == WRONG_USE
+    code, _, err = await run("delete-account", "--password-stdin", text="wrong\n")
+    assert (code, "Traceback" in err) == (REFUSED, False)
+    code, _, err = await run("delete-account", "--password-stdin", text=f"{PASSWORD}\n")
+    assert code == 0, err
+    assert (await run("chats"))[0] == 3

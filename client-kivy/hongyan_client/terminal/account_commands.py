@@ -1,11 +1,14 @@
 """The commands about accounts and sessions."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from hongyan_client.client import Client
 from hongyan_client.errors import DeadlineExceeded, Unavailable
+from hongyan_client.export import export as write_export
 from hongyan_client.model import Account
 from hongyan_client.terminal.output import moment
 from hongyan_client.terminal.shell import USAGE, Shell
@@ -26,6 +29,8 @@ def add_to(app: typer.Typer) -> None:
     app.command("logout")(logout)
     app.command("reset-password")(reset_password)
     app.command("me")(me)
+    app.command("export")(export)
+    app.command("delete-account")(delete_account)
     app.command("sessions")(sessions)
     app.command("end-session")(end_session)
 
@@ -194,6 +199,44 @@ def me(
         given = {field: value for field, value in values.items() if value is not None}
         account = await (client.update_me(**given) if given else client.me())
         _show(shell, account)
+
+    shell.run(work)
+
+
+def export(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(help="The zip to write.")] = Path("hongyan-export.zip"),
+) -> None:
+    """Write all that the server has of your account into a zip."""
+    shell: Shell = ctx.obj
+    if path.exists():
+        shell.usage(text("export.exists", path=path))
+
+    async def work(client: Client) -> None:
+        with Progress(
+            console=shell.output.errors, transient=True, disable=not shell.can_ask()
+        ) as bar:
+            task = bar.add_task(text("export.running"))
+            count = await write_export(
+                client, path, lambda _, done, all: bar.update(task, completed=done, total=all)
+            )
+        if shell.output.json:
+            shell.output.data({"path": str(path), "messages": count})
+        else:
+            shell.output.say(text("export.done", path=path, count=count))
+
+    shell.run(work)
+
+
+def delete_account(ctx: typer.Context, password_stdin: PasswordStdin = False) -> None:
+    """Delete your account for good. What you said stays in the others' chats, without a name."""
+    shell: Shell = ctx.obj
+    shell.output.say(text("delete.warning"), "yellow")
+    password = shell.password(from_stdin=password_stdin)
+
+    async def work(client: Client) -> None:
+        await client.delete_account(password)
+        shell.output.say(text("delete.done"))
 
     shell.run(work)
 

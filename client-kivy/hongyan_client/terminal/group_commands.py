@@ -11,7 +11,8 @@ from hongyan_client.client import Client
 from hongyan_client.errors import NotFound
 from hongyan_client.groups import JOIN_LINK
 from hongyan_client.model import Conversation
-from hongyan_client.terminal.output import moment, to_json
+from hongyan_client.plain import to_json
+from hongyan_client.terminal.output import moment
 from hongyan_client.terminal.people_commands import read_code, show_code, user_id_of
 from hongyan_client.terminal.shell import Shell, name_of, title_of
 from hongyan_client.terminal.strings import text

@@ -1,6 +1,5 @@
 """How the terminal client shows things: data on stdout, words on stderr, JSON for scripts."""
 
-import dataclasses
 import json
 import re
 import sys
@@ -14,22 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hongyan_client.model import Conversation, Event
+from hongyan_client.plain import to_json
 from hongyan_client.terminal.strings import text
-
-
-def to_json(value: Any) -> Any:
-    """Turns model objects into plain JSON values; the keys are the model's field names."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        # What is not for showing, such as a request in bytes, is no data.
-        shown = [it.name for it in dataclasses.fields(value) if it.repr]
-        return {name: to_json(getattr(value, name)) for name in shown}
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return {str(key): to_json(it) for key, it in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(it) for it in value]
-    return value
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import typer
 from hongyan_client.client import Client
 from hongyan_client.errors import NotFound
 from hongyan_client.people import ADD_LINK
-from hongyan_client.terminal.output import moment, to_json
+from hongyan_client.plain import to_json
+from hongyan_client.terminal.output import moment
 from hongyan_client.terminal.shell import Shell, name_of
 from hongyan_client.terminal.strings import text
 

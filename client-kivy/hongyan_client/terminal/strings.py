@@ -127,6 +127,22 @@ TABLE: dict[str, tuple[str, str]] = {
         " Revoke it: hongyan group revoke {group} {id}",
         "凭此码可在 {until} 之前入群。作废：hongyan group revoke {group} {id}",
     ),
+    "export.running": ("Fetching", "正在导出"),
+    "export.done": (
+        "{count} messages and all else are in {path}.",
+        "{count} 条消息及其他数据已写入 {path}。",
+    ),
+    "delete.warning": (
+        "This deletes the account, its contacts and settings, and leaves every group. It cannot be"
+        " undone. For a copy of your data run: hongyan export",
+        "此操作将删除账号、联系人和设置，并退出所有群聊，且无法恢复。"
+        "如需数据副本请先运行：hongyan export",
+    ),
+    "delete.done": ("The account is deleted.", "账号已删除。"),
+    "export.exists": (
+        "{path} is there already: name another file.",
+        "{path} 已存在，请换一个文件名。",
+    ),
     "group.usage": (
         "Name at least one setting; roles are member, admin or owner.",
         "请至少指定一项设置；角色为 member、admin 或 owner。",
@@ -290,6 +306,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "The owner transfers the group or dissolves it.",
         "群主须先转让或解散群聊。",
     ),
+    "reason.PASSWORD_WRONG": ("The password is wrong.", "密码错误。"),
     "reason.HANDLE_TAKEN": ("Somebody else has this handle.", "该鸿雁号已被使用。"),
     "reason.HANDLE_TOO_SOON": ("The handle was changed not long ago.", "鸿雁号近期已修改过。"),
     "reason.REPLACED": (
