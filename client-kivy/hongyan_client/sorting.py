@@ -1,13 +1,16 @@
 """Names in the order in which a Chinese address book has them: by pinyin, Latin and the rest."""
 
+import unicodedata
+
 from pypinyin import Style, lazy_pinyin
 
 OTHERS = "#"
 
 
 def pinyin(name: str) -> str:
-    """Returns a name as it is said, in lower case: 王伟 is wangwei, Ann is ann."""
-    return "".join(lazy_pinyin(name, style=Style.NORMAL)).casefold()
+    """Returns a name as it is said, in lower case, without accents: 王伟 is wangwei."""
+    said = unicodedata.normalize("NFKD", "".join(lazy_pinyin(name, style=Style.NORMAL)))
+    return "".join(it for it in said if not unicodedata.combining(it)).casefold()
 
 
 def initial(name: str) -> str:
