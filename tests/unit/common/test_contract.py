@@ -7,7 +7,7 @@ from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.contract import ACCESS, FILES, PUBLIC_SERVICES, validate
@@ -147,6 +147,7 @@ def test_a_wrong_field_is_named_with_its_place(request_: Message, field: str) ->
     assert fields(request_) == {field}
 
 
+@settings(deadline=None)  # the first one pays for imports
 @given(data=st.binary(max_size=200))
 def test_no_bytes_break_the_reading_of_a_frame(data: bytes) -> None:
     from services.common.errors import AppError  # noqa: PLC0415
