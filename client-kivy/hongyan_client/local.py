@@ -61,6 +61,7 @@ def open_local(
         now_micros=lambda: round(now() * 1_000_000),
         settled=connection.settle,
         need_sync=connection.request_sync,
+        get_conversation=chat.conversation,
         list_people=contacts.everybody,
         received=connection.schedule_cursors,
         gap_seconds=gap_seconds,

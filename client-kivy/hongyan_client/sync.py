@@ -32,6 +32,7 @@ from hongyan_client.model import (
     CacheReset,
     ContactChanged,
     ContactRequestChanged,
+    Conversation,
     ConversationChanged,
     Event,
     HistoryReset,
@@ -73,6 +74,7 @@ ListAfter = Callable[[str, int, int], Awaitable[Page]]
 """(conversation_id, after_seq, limit) → the page, oldest first."""
 
 
+GetConversation = Callable[[str], Awaitable[Conversation]]
 ListPeople = Callable[
     [], Awaitable[tuple[list[contact_pb2.Contact], list[contact_pb2.ContactRequest]]]
 ]
@@ -109,6 +111,7 @@ class Sync:
         now_micros: Callable[[], int],
         settled: Callable[[str], None] = lambda client_message_id: None,
         need_sync: Callable[[], None] = lambda: None,
+        get_conversation: GetConversation | None = None,
         list_people: ListPeople = _nobody,
         received: Callable[[], None] = lambda: None,
         gap_seconds: float = GAP_SECONDS,
@@ -128,6 +131,8 @@ class Sync:
         """The conversation that is shown."""
         self.expiring = asyncio.Event()
         """Set when something came that will disappear."""
+        self._get_conversation = get_conversation
+        self._describing: set[str] = set()
         self._list_people = list_people
         # Of whom a change came while all were fetched.
         self._people: set[str] = set()
@@ -161,7 +166,7 @@ class Sync:
                 self._hold(message)
             if not self._cache.is_described(message.conversation_id):
                 # Its members are not known, and maybe what was said before: the server tells.
-                self._need_sync()
+                self._describe(message.conversation_id)
         elif message.seq <= window.head_seq:
             self._settle(message)
             self._tell_up_to(message.conversation_id, window.head_seq, live)
@@ -169,6 +174,29 @@ class Sync:
             self._append(message.conversation_id, [message], live)
         else:
             self._hold(message)
+
+    def _describe(self, conversation_id: str) -> None:
+        """Sees to it that a conversation is known that only a message has named so far."""
+        if conversation_id in self._describing:
+            return
+        if self._get_conversation is None:
+            self._need_sync()
+            return
+        self._describing.add(conversation_id)
+        self._spawn(self._fetch_conversation(conversation_id, self._get_conversation))
+
+    async def _fetch_conversation(self, conversation_id: str, get: GetConversation) -> None:
+        try:
+            conversation = await get(conversation_id)
+        except (NotLoggedIn, ServerError):
+            self._need_sync()
+            return
+        finally:
+            self._describing.discard(conversation_id)
+        with self._cache.transaction():
+            self._cache.put_conversation(conversation, self._now_micros())
+            self._drain(conversation_id)
+            self._tell_conversation(conversation_id)
 
     def apply_stored(self, message: Message) -> None:
         """Takes an own message that a unary call has stored."""

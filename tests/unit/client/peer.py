@@ -220,8 +220,9 @@ class Chat(conversation_grpc.ConversationServiceBase, message_grpc.MessageServic
         return conversation
 
     async def GetConversation(self, stream: Any) -> None:
-        await stream.recv_message()
+        request = await stream.recv_message()
         answer = conversation_pb2.GetConversationResponse(conversation=self.conversation())
+        answer.conversation.conversation_id = request.conversation_id
         await stream.send_message(answer)
 
     async def UpdateSettings(self, stream: Any) -> None:
