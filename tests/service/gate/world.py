@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hongyan.chat.v1 import (
     contact_pb2_grpc,
     conversation_pb2_grpc,
+    erasure_pb2_grpc,
     group_pb2_grpc,
     link_pb2_grpc,
     message_pb2_grpc,
@@ -29,6 +30,8 @@ from services.chat.committer import Committer, greet_by
 from services.chat.contact_rpc import ContactService
 from services.chat.contacts import Approach, ContactRules, Strangers
 from services.chat.cursors import Cursors
+from services.chat.erasure import Erasure
+from services.chat.erasure_rpc import ErasureService
 from services.chat.group_changes import GroupChanges
 from services.chat.group_rpc import GroupService
 from services.chat.groups import GroupService as Groups
@@ -206,6 +209,8 @@ class ChatPod(Service):
         )
         contacts = ContactService(self.contacts, request=limit, change=limit, code=limit)
 
+        erasure = ErasureService(Erasure(begin, user_changes, wire, links.committer.append))
+
         def register(server: grpc.aio.Server) -> None:
             contact_pb2_grpc.add_ContactServiceServicer_to_server(contacts, server)
             group_pb2_grpc.add_GroupServiceServicer_to_server(groups, server)
@@ -219,6 +224,7 @@ class ChatPod(Service):
             search_pb2_grpc.add_SearchServiceServicer_to_server(
                 SearchService(search, search_limit), server
             )
+            erasure_pb2_grpc.add_ErasureServiceServicer_to_server(erasure, server)
             link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
 
         await self.serve(register, links.committer.run, links.cursors.run)
