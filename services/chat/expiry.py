@@ -48,6 +48,8 @@ class Expiry:
                     pass
             except AppError as error:
                 log.warning("expiry.late", reason=error.reason)
+            except Exception as error:  # the next sweep is soon, and not worth the service
+                log.error("expiry.late", exc_info=error)
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> int:

@@ -39,6 +39,11 @@ class Connection(AsyncConnection):
         self._begun = False
 
     @property
+    def is_sqlite(self) -> bool:
+        """Whether it is one of SQLite."""
+        return self._is_sqlite
+
+    @property
     def old(self) -> bool:
         """Whether it should be opened anew."""
         return not self._is_sqlite and time.monotonic() - self._opened_at > AGE_SECONDS
@@ -191,8 +196,8 @@ class Connections:
         try:
             connection = await self._take()
             yield connection
-        except Exception:
-            if connection and not await self._undone(connection):
+        except Exception as error:
+            if connection and not await self._undone(connection, error):
                 connection = None
             raise
         except BaseException:
@@ -218,8 +223,15 @@ class Connections:
         await connection.open(writes=self._writes)
         return connection
 
-    async def _undone(self, connection: Connection) -> bool:
-        """Undoes what a connection has open; ends it when that does not work."""
+    async def _undone(self, connection: Connection, error: Exception) -> bool:
+        """Undoes what a connection has open; ends it when that does not work.
+
+        One of SQLite that failed is ended in any case: when it was the BEGIN that failed,
+        SQLAlchemy takes the connection for one that is about to begin, and never begins again.
+        """
+        if connection.is_sqlite and isinstance(error, sa.exc.SQLAlchemyError):
+            await _end(connection)
+            return False
         try:
             await connection.rollback()
         except Exception:

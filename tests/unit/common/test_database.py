@@ -209,3 +209,26 @@ def test_the_migrations_make_the_tables_that_the_store_uses(tmp_path: Path) -> N
         indexes = {tuple(one["column_names"]) for one in inspector.get_indexes(table.name)}
         assert {tuple(c.name for c in one.columns) for one in table.indexes} <= indexes
     engine.dispose()
+
+
+async def test_a_transaction_that_could_not_begin_spoils_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.common.database.SQLITE_BUSY_SECONDS", 0)
+    path = tmp_path / "busy.db"
+    database = Database(f"sqlite:///{path}", pool=1)
+    async with database.begin() as connection:
+        await connection.execute(sa.text("CREATE TABLE t (x INTEGER)"))
+    other = sqlite3.connect(path, isolation_level=None)
+    for _ in range(3):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(AppError):
+            async with database.begin() as connection:
+                await connection.execute(sa.text("SELECT x FROM t"))
+        other.execute("ROLLBACK")
+        async with database.begin() as connection:
+            await connection.execute(sa.text("INSERT INTO t VALUES (1)"))
+    other.close()
+    async with database.read() as connection:
+        assert await connection.scalar(sa.text("SELECT count(*) FROM t")) == 3
+    await database.close()
