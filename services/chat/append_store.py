@@ -11,8 +11,9 @@ from services.chat import bodies
 from services.chat.committer import Audience, Heads, Key, Locked, News, Row, Sent
 from services.chat.group_store import GroupStore
 from services.chat.model import EDIT, REMOVED, TEXTS, GroupRules, Guard, Message
-from services.chat.notify import push_row
+from services.chat.notify import HOOK, PUSH, Job, news_row
 from services.chat.outbox_store import add
+from services.chat.registrations import TOLD_AT_ONCE, TOLD_LATER
 from services.chat.search_store import unindex
 from services.chat.tables import (
     MESSAGE,
@@ -77,15 +78,18 @@ def _move_heads(count: int, *, shown: bool) -> sa.TextClause:
 def _audience(members: Sequence[Any], rules: GroupRules | None) -> Audience:
     """Reads rows of _AUDIENCES of one conversation."""
     users = tuple(it.user_id for it in members)
-    notified = frozenset(it.user_id for it in members if it.notify)
+    later, at_once = (
+        frozenset(it.user_id for it in members if it.notify == how)
+        for how in (TOLD_LATER, TOLD_AT_ONCE)
+    )
     if rules:
         roles = {it.user_id: it.role for it in members}
         silenced = {it.user_id: it.silenced_until for it in members if it.silenced_until}
-        return Audience(users, notified, Guard(rules, roles, silenced))
+        return Audience(users, later, at_once, Guard(rules, roles, silenced))
     barred = {it.user_id: it.barred for it in members if it.barred}
     asked = frozenset(it.user_id for it in members if it.request)
     guard = Guard(barred=barred, asked=asked) if barred or asked else None
-    return Audience(users, notified, guard)
+    return Audience(users, later, at_once, guard)
 
 
 class AppendStore(GroupStore):
@@ -191,8 +195,15 @@ class AppendStore(GroupStore):
         await add(
             self._connection,
             [
-                push_row(uuid_utils.uuid7().hex, it.conversation_id, it.from_seq, it.to_seq, now)
+                news_row(
+                    uuid_utils.uuid7().hex,
+                    kind,
+                    Job(it.conversation_id, it.from_seq, it.to_seq),
+                    now,
+                )
                 for it in news
+                for kind, wanted in ((PUSH, it.later), (HOOK, it.at_once))
+                if wanted
             ],
         )
 

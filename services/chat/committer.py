@@ -88,10 +88,11 @@ class Locked:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """The users of a conversation, and those of them that have a push registration."""
+    """The users of a conversation, and how those of them are told that have a registration."""
 
     users: tuple[str, ...]
-    notified: frozenset[str] = frozenset()
+    told_later: frozenset[str] = frozenset()
+    told_at_once: frozenset[str] = frozenset()
     guard: Guard | None = None
     """What they may not do; None when everybody may do everything."""
 
@@ -111,11 +112,14 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Texts of one conversation that one commit stored, for those who are notified."""
+    """Texts of one conversation that one commit stored, and whether who is told later, and who
+    is told at once, has to do with them."""
 
     conversation_id: str
     from_seq: int
     to_seq: int
+    later: bool = False
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ class Committer:
         begin: Begin,
         now: Callable[[], int],
         on_commit: Callable[[list[Entry]], None],
+        on_news: Callable[[], None] = lambda: None,
         *,
         changes: Changes,
         size: int,
@@ -177,6 +182,7 @@ class Committer:
         self._begin = begin
         self._now = now
         self._on_commit = on_commit
+        self._on_news = on_news
         self._changes = changes
         self._size = size
         self._capacity = capacity
@@ -304,10 +310,12 @@ class Committer:
             entries = [await self._enter(store, group, sent, send, at) for send, at in batch]
             if group.rows:
                 await store.append(group.rows, group.heads(), group.now)
-            if group.news:
-                await store.notify(group.told(), group.now)
+            if news := group.news():
+                await store.notify(news, group.now)
             self._crash("before_commit")
         self._crash("after_commit")
+        if any(it.at_once for it in news):
+            self._on_news()
         return entries, len(group.rows)
 
     async def _enter(
@@ -431,7 +439,7 @@ class _Group:
         self.audiences = audiences
         self.now = now
         self.rows: list[Row] = []
-        self.news: dict[str, list[Message]] = {}
+        self._news: dict[str, News] = {}
         self.last_seq = {id: row.last_seq for id, row in locked.items()}
         self.member_versions = {id: row.member_version for id, row in locked.items()}
         self.timers = {id: row.disappear_seconds for id, row in locked.items()}
@@ -454,9 +462,21 @@ class _Group:
             self._moved[id] = True
         else:
             self._moved.setdefault(id, False)
-        notified = self.audiences[id].notified
-        if notified and message.kind in TEXTS and notified != {message.sender_id}:
-            self.news.setdefault(id, []).append(message)
+        audience = self.audiences[id]
+        if message.kind in TEXTS and (audience.told_later or audience.told_at_once):
+            self._tell(message, audience)
+
+    def _tell(self, message: Message, audience: Audience) -> None:
+        """Takes a text of which others than its sender may be told."""
+        sender = {message.sender_id}
+        later = bool(audience.told_later) and audience.told_later != sender
+        at_once = bool(audience.told_at_once) and audience.told_at_once != sender
+        if later or at_once:
+            id, seq = message.conversation_id, message.seq
+            former = self._news.get(id) or News(id, seq, seq)
+            self._news[id] = News(
+                id, former.from_seq, seq, former.later or later, former.at_once or at_once
+            )
 
     def heads(self) -> dict[str, Heads]:
         """Returns where the logs that got an entry end."""
@@ -465,9 +485,9 @@ class _Group:
             for id, moved in self._moved.items()
         }
 
-    def told(self) -> list[News]:
-        """Returns what those are to be told who have a push registration."""
-        return [News(id, them[0].seq, them[-1].seq) for id, them in self.news.items()]
+    def news(self) -> list[News]:
+        """Returns what those are to be told who have a registration."""
+        return list(self._news.values())
 
 
 def _enters(send: Send) -> bool:

@@ -254,10 +254,11 @@ class ContactRules:
                 return replace(asked, state=ACCEPTED), ""
             before = await store.contact_request(user_id, other_id)
             they_asked = before is not None and before.incoming and before.at(now).state == PENDING
-            if not blocked and (they_asked or (theirs is not None and theirs.friend)):
+            at_once = policy.takes_at_once(user_id, source)
+            if not blocked and (at_once or they_asked or (theirs is not None and theirs.friend)):
                 await self._put_requests(store, notes, replace(asked, state=ACCEPTED))
                 return replace(asked, state=ACCEPTED), await self._befriend(
-                    store, notes, user_id, other_id
+                    store, notes, user_id, other_id, endless=other_id if policy.is_bot else ""
                 )
             if not policy.lets(source):
                 raise Denied("NOT_ADDABLE", "the user does not take requests that come this way")
@@ -434,11 +435,16 @@ class ContactRules:
         )
         await self._answer(store, notes, there)
 
-    async def _befriend(self, store: Contacts, notes: Notes, user_id: str, other_id: str) -> str:
-        """Makes two users friends; returns their direct conversation."""
+    async def _befriend(
+        self, store: Contacts, notes: Notes, user_id: str, other_id: str, *, endless: str = ""
+    ) -> str:
+        """Makes two users friends; returns their direct conversation.
+
+        Who is `endless` may have any number of contacts.
+        """
         now = self._now()
         for one, other in ((user_id, other_id), (other_id, user_id)):
-            if await store.count_contacts(one) >= CONTACTS:
+            if one != endless and await store.count_contacts(one) >= CONTACTS:
                 raise Exhausted("TOO_MANY_CONTACTS", f"a user has at most {CONTACTS} contacts")
             contact = await store.contact(one, other) or Contact(one, other)
             since = contact.friends_since if contact.friend else now

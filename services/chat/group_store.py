@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.chat.groups import Invite, Plan, Waiting
 from services.chat.model import GROUP, MEMBER, OWNER, Group, GroupRules, Post
-from services.chat.registration_store import registered
+from services.chat.registration_store import note_registered
 from services.chat.tables import chat_group, contact, conversation, join_request, member
 from services.chat.tables import invite as invite_table
 from services.common.connections import Connection
@@ -92,16 +92,7 @@ class GroupStore:
                 for user_id in (creator_id, *others)
             ],
         )
-        await self._notify(conversation_id, (creator_id, *others))
-
-    async def _notify(self, conversation_id: str, user_ids: Collection[str]) -> None:
-        """Notes which of new members have a push registration."""
-        if notified := await registered(self._connection, user_ids):
-            await self._connection.execute(
-                sa.update(member)
-                .where(member.c.conversation_id == conversation_id, member.c.user_id.in_(notified))
-                .values(notify=1)
-            )
+        await note_registered(self._connection, conversation_id, (creator_id, *others))
 
     async def rules(self, ids: Sequence[str]) -> dict[str, GroupRules]:
         """Returns what groups are set to; ids of other conversations are left out."""
@@ -248,7 +239,7 @@ class GroupStore:
                     for user_id in new
                 ],
             )
-        await self._notify(conversation_id, user_ids)
+        await note_registered(self._connection, conversation_id, user_ids)
 
     async def dismiss(
         self, conversation_id: str, user_ids: Collection[str], seq: int, now: int

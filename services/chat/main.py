@@ -109,10 +109,12 @@ async def serve() -> None:
     )
     links = Links(chat)
     acts = GroupChanges(settings.group_members, settings.large_group_members)
+    notifications = Notifications(settings, database, find_bots=policies.bots)
     links.committer = Committer(
         begin,
         now=now,
         on_commit=links.committed,
+        on_news=notifications.notifier.wake,
         changes=Changes(settings.recall_seconds, settings.edit_seconds, acts.perform),
         size=settings.commit_size,
         capacity=settings.commit_queue,
@@ -164,7 +166,6 @@ async def serve() -> None:
         LocalLimit(Limit.parse("search", settings.limit_search), now=time.monotonic),
     )
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
-    notifications = Notifications(settings, database)
     trust.on_ended = notifications.registrations.sessions_ended
 
     def register(server: grpc.aio.Server) -> None:
@@ -178,7 +179,12 @@ async def serve() -> None:
         group_pb2_grpc.add_GroupServiceServicer_to_server(groups, server)
         search_pb2_grpc.add_SearchServiceServicer_to_server(search, server)
         notification_pb2_grpc.add_NotificationServiceServicer_to_server(
-            NotificationService(notifications.registrations, notifications.public_key), server
+            NotificationService(
+                notifications.registrations,
+                notifications.public_key,
+                private_addresses=settings.push_private_addresses,
+            ),
+            server,
         )
         erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureService(erasure), server)
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)

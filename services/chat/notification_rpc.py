@@ -5,7 +5,7 @@ from typing import Any
 from hongyan.chat.v1 import notification_pb2, notification_pb2_grpc
 
 from services.chat.push import wrong_keys
-from services.chat.registrations import WEB_PUSH, Registration, Registrations
+from services.chat.registrations import WEB_PUSH, WEBHOOK, Registration, Registrations
 from services.common.errors import Invalid
 from services.common.identity import caller
 
@@ -15,14 +15,17 @@ MICROS = 1_000_000
 class NotificationService(notification_pb2_grpc.NotificationServiceServicer):
     """The registrations of the caller."""
 
-    def __init__(self, registrations: Registrations, public_key: str) -> None:
+    def __init__(
+        self, registrations: Registrations, public_key: str, *, private_addresses: bool
+    ) -> None:
         self._registrations = registrations
         self._public_key = public_key
+        self._private_addresses = private_addresses
 
     async def RegisterPush(
         self, request: notification_pb2.RegisterPushRequest, context: Any
     ) -> Any:
-        provider, target = _read_target(request)
+        provider, target = self._read_target(request)
         registration = await self._registrations.register(
             caller(), provider, target, request.show_content
         )
@@ -47,20 +50,25 @@ class NotificationService(notification_pb2_grpc.NotificationServiceServicer):
     ) -> Any:
         return notification_pb2.GetWebPushKeyResponse(public_key=self._public_key)
 
-
-def _read_target(request: notification_pb2.RegisterPushRequest) -> tuple[str, bytes]:
-    """Returns the provider and the target of a validated request."""
-    if request.WhichOneof("target") == "web_push":
-        if wrong := wrong_keys(request.web_push):
-            raise Invalid("INVALID_FIELD", "no keys of a browser", fields=wrong)
-        return WEB_PUSH, request.web_push.SerializeToString()
-    if request.token.provider == WEB_PUSH:
-        raise Invalid(
-            "INVALID_FIELD",
-            "web_push is no provider of tokens",
-            fields={"token.provider": "must be another one"},
-        )
-    return request.token.provider, request.token.SerializeToString()
+    def _read_target(self, request: notification_pb2.RegisterPushRequest) -> tuple[str, bytes]:
+        """Returns the provider and the target of a validated request."""
+        kind = request.WhichOneof("target")
+        if kind == "web_push":
+            if wrong := wrong_keys(request.web_push):
+                raise Invalid("INVALID_FIELD", "no keys of a browser", fields=wrong)
+            return WEB_PUSH, request.web_push.SerializeToString()
+        if kind == "webhook":
+            if not (self._private_addresses or request.webhook.url.startswith("https:")):
+                problem = "must be https"
+                raise Invalid("INVALID_FIELD", problem, fields={"webhook.url": problem})
+            return WEBHOOK, request.webhook.SerializeToString()
+        if request.token.provider in (WEB_PUSH, WEBHOOK):
+            raise Invalid(
+                "INVALID_FIELD",
+                f"{request.token.provider} is no provider of tokens",
+                fields={"token.provider": "must be another one"},
+            )
+        return request.token.provider, request.token.SerializeToString()
 
 
 def _to_registration(registration: Registration) -> notification_pb2.Registration:

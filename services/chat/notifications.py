@@ -7,13 +7,13 @@ from typing import Any
 
 import uuid_utils
 
-from services.chat.bodies import text_of
-from services.chat.notify import Notifier
+from services.chat.notify import FindBots, Notifier
 from services.chat.outbox_store import OutboxStore
-from services.chat.push import Http, Pushes, WebhookPush, WebPush, read_key
+from services.chat.push import BotWebhook, Http, Pushes, WebhookPush, WebPush, read_key
 from services.chat.registration_store import RegistrationStore
 from services.chat.registrations import Registrations
 from services.chat.settings import Settings
+from services.chat.wire import to_json
 from services.common.database import Database
 
 
@@ -25,6 +25,8 @@ class Notifications:
         settings: Settings,
         database: Database,
         now: Callable[[], int] = lambda: time.time_ns() // 1000,
+        *,
+        find_bots: FindBots,
     ) -> None:
         # The webhook is the operator's own and may be near; what users name may not.
         self._near = Http(private_addresses=True)
@@ -51,12 +53,12 @@ class Notifications:
         @asynccontextmanager
         async def begin_outbox() -> AsyncIterator[OutboxStore]:
             async with database.begin() as connection:
-                yield OutboxStore(connection, text_of)
+                yield OutboxStore(connection, to_json)
 
         @asynccontextmanager
         async def read_outbox() -> AsyncIterator[OutboxStore]:
             async with database.read() as connection:
-                yield OutboxStore(connection, text_of)
+                yield OutboxStore(connection, to_json)
 
         self.registrations = Registrations(
             begin_registrations,
@@ -69,10 +71,11 @@ class Notifications:
         self.notifier = Notifier(
             begin_outbox,
             read_outbox,
-            Pushes(web_push, webhook),
+            Pushes(web_push, webhook, BotWebhook(self._far, time.time)),
             self.registrations.end,
             now=now,
             delay_seconds=settings.push_delay_seconds,
+            find_bots=find_bots,
         )
         self.background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.registrations.run,

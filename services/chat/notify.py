@@ -1,8 +1,12 @@
-"""Who is told of which messages, and when it is tried again: works off the outbox."""
+"""Who is told of which messages, and when it is tried again: works off the outbox.
+
+Persons are told later, of what they have not received by then; bots' servers at once, of all.
+"""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,10 +15,12 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.chat.registrations import WEB_PUSH, Registration
+from services.chat.registrations import WEB_PUSH, WEBHOOK, Registration
 from services.common.errors import AppError
 
+# The kinds of rows: for persons, and for bots.
 PUSH = "push"
+HOOK = "hook"
 # How long a claim holds: longer than a row may take, so that only a dead pod's is taken over.
 LEASE_SECONDS = 60
 ROW_SECONDS = 40.0
@@ -27,7 +33,7 @@ MICROS = 1_000_000
 
 SENT = Counter(
     "hongyan_chat_push_sent",
-    "Notifications by how they went (web_push or webhook) and what became of them.",
+    "Notifications by how they went (web_push, webhook, bot) and what became of them.",
     ["provider", "outcome"],
 )
 ROWS = Gauge("hongyan_chat_outbox_rows", "Rows of the outbox that are not worked off.")
@@ -48,15 +54,10 @@ class Row:
     attempts: int = 0
 
 
-def push_row(id: str, conversation_id: str, from_seq: int, to_seq: int, now: int) -> Row:
+def news_row(id: str, kind: str, job: "Job", now: int) -> Row:
     """Returns the row that says which messages of a conversation a commit has stored."""
-    return Row(
-        id,
-        PUSH,
-        f"{PUSH}:{conversation_id}:{from_seq}",
-        Job(conversation_id, from_seq, to_seq).to_payload(),
-        now,
-    )
+    key = f"{kind}:{job.conversation_id}:{job.from_seq}"
+    return Row(id, kind, key, job.to_payload(), now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,12 @@ def read_job(payload: bytes) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message that somebody may be told of."""
+    """A message that somebody may be told of; `content` is all of it, as REST shows it."""
 
     seq: int
     sender_id: str
     text: str
+    content: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class Notification:
     """What one registration is told of one message.
 
     The same message has the same id for the same registration, however often it is told.
-    `sender_id` and `text` are None unless the registration asks for content.
+    `sender_id` and `text` are None unless the registration asks for content. A bot's server
+    gets the whole `message`.
     """
 
     id: str
@@ -139,6 +142,7 @@ class Notification:
     unread: int
     sender_id: str | None = None
     text: str | None = None
+    message: Mapping[str, object] | None = None
 
     def content(self) -> dict[str, object]:
         """Returns what the receiver gets."""
@@ -146,15 +150,17 @@ class Notification:
             "id": self.id,
             "conversation_id": self.conversation_id,
             "seq": self.seq,
-            "unread": self.unread,
         }
+        if self.message is not None:
+            return told | {"message": self.message}
+        told["unread"] = self.unread
         if self.text is not None:
             told |= {"sender_id": self.sender_id, "text": self.text}
         return told
 
 
-ReadText = Callable[[int, bytes], str]
-"""Returns the text of a message, given its kind and its body."""
+FindBots = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""Returns which of some users are bots."""
 
 
 class Outcome(StrEnum):
@@ -179,7 +185,7 @@ class NotifyStore(Protocol):
     async def claim(self, rows: Sequence[Row], until: int) -> list[Row]: ...
     async def finish(self, row: Row) -> None: ...
     async def postpone(self, row: Row, payload: bytes, due_at: int) -> None: ...
-    async def news(self, job: Job, now: int) -> News: ...
+    async def news(self, job: Job, now: int, kind: str) -> News: ...
     async def of_users(self, user_ids: Collection[str]) -> list[Registration]: ...
     async def waiting(self) -> tuple[int, int | None]: ...
 
@@ -197,6 +203,39 @@ def is_told(reader: Reader, entry: Entry, news: News, now: int) -> bool:
         return False
     mentioned = {(reader.user_id, entry.seq), (None, entry.seq)}.intersection(news.mentioned)
     return bool(mentioned) or reader.muted_until <= now
+
+
+def is_heard(reader: Reader, entry: Entry, news: News, bots: Collection[str]) -> bool:
+    """Says whether a bot hears a message: not what it or another bot wrote, lest they go on."""
+    if entry.sender_id in bots or entry.sender_id == reader.user_id:
+        return False
+    return entry.seq > reader.cleared_seq and (reader.user_id, entry.seq) not in news.hidden
+
+
+def make_posts(
+    job: Job, news: News, registrations: Sequence[Registration], bots: Collection[str]
+) -> dict[str, list[Notification]]:
+    """Returns what the server of each bot is still to be told, by registration, oldest first."""
+    readers = {reader.user_id: reader for reader in news.readers}
+    posts: dict[str, list[Notification]] = {}
+    for registration in registrations:
+        if registration.provider != WEBHOOK:
+            continue
+        reader = readers[registration.user_id]
+        told = [
+            Notification(
+                f"{job.conversation_id}:{entry.seq}:{registration.id}",
+                job.conversation_id,
+                entry.seq,
+                reader.unread,
+                message=entry.content,
+            )
+            for entry in news.entries
+            if entry.seq > job.done.get(registration.id, 0) and is_heard(reader, entry, news, bots)
+        ]
+        if told:
+            posts[registration.id] = told
+    return posts
 
 
 def make_notifications(
@@ -241,7 +280,10 @@ class Notifier:
         now: Callable[[], int],
         *,
         delay_seconds: float,
+        find_bots: FindBots,
     ) -> None:
+        self._find_bots = find_bots
+        self._wake = asyncio.Event()
         self._begin = begin
         self._read = read
         self._push = push
@@ -262,11 +304,20 @@ class Notifier:
                 if len(running) >= ROWS_AT_ONCE:
                     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 elif not rows:
-                    await asyncio.sleep(POLL_SECONDS)
+                    await self._rest()
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Looks at once: there is something that does not wait."""
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        self._wake.clear()
 
     async def _claim_or_wait(self, limit: int) -> list[Row]:
         try:
@@ -303,15 +354,20 @@ class Notifier:
         job = read_job(row.payload)
         now = self._now()
         async with self._read() as store:
-            news = await store.news(job, now)
+            news = await store.news(job, now, row.kind)
             registrations = await store.of_users(
                 {
                     reader.user_id
                     for reader in news.readers
-                    if any(is_told(reader, entry, news, now) for entry in news.entries)
+                    if row.kind == HOOK
+                    or any(is_told(reader, entry, news, now) for entry in news.entries)
                 }
             )
-        notifications = make_notifications(job, news, registrations, now)
+        if row.kind == HOOK:
+            bots = await self._find_bots({entry.sender_id for entry in news.entries})
+            notifications = make_posts(job, news, registrations, bots)
+        else:
+            notifications = make_notifications(job, news, registrations, now)
         done = dict(job.done)
         gone: set[str] = set()
         left = await self._tell(
@@ -400,4 +456,4 @@ class EndRegistrations(Protocol):
 
 def _provider(registration: Registration) -> str:
     """How it goes: what devices call their push service is theirs, and no label."""
-    return WEB_PUSH if registration.provider == WEB_PUSH else "webhook"
+    return {WEB_PUSH: WEB_PUSH, WEBHOOK: "bot"}.get(registration.provider, "webhook")

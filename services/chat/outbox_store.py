@@ -1,17 +1,18 @@
 """The SQL of the outbox: rows that commits add, and what telling needs to know."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.chat.bodies import text_of
 from services.chat.changes import EVERYBODY
-from services.chat.model import TEXTS
-from services.chat.notify import PUSH, Entry, Job, News, Reader, ReadText, Row
+from services.chat.model import TEXTS, Message
+from services.chat.notify import HOOK, PUSH, Entry, Job, News, Reader, Row
 from services.chat.registration_store import RegistrationStore
-from services.chat.registrations import Registration
-from services.chat.tables import hidden, member, mention, message, outbox
+from services.chat.registrations import TOLD_AT_ONCE, TOLD_LATER, Registration
+from services.chat.tables import MESSAGE, hidden, member, mention, message, outbox
 
 _ROW = (
     outbox.c.id,
@@ -25,10 +26,14 @@ _ADD = sa.insert(outbox)
 _DUE = (
     sa.select(*_ROW)
     .where(
-        outbox.c.kind == PUSH,
+        outbox.c.kind.in_((PUSH, HOOK)),
         outbox.c.due_at <= sa.bindparam("now"),
-        # Only the first attempt waits for devices that are connected.
-        sa.or_(outbox.c.attempts > 0, outbox.c.due_at <= sa.bindparam("first")),
+        # Only persons' first attempt waits for devices that are connected.
+        sa.or_(
+            outbox.c.attempts > 0,
+            outbox.c.kind == HOOK,
+            outbox.c.due_at <= sa.bindparam("first"),
+        ),
     )
     .order_by(outbox.c.due_at)
     .limit(sa.bindparam("count"))
@@ -41,12 +46,16 @@ async def add(connection: AsyncConnection, rows: Sequence[Row]) -> None:
         await connection.execute(_ADD, [asdict(row) for row in rows])
 
 
+ToJson = Callable[[Message], dict[str, object]]
+"""Returns a message as REST shows it."""
+
+
 class OutboxStore:
     """One open transaction on the outbox and on what its rows are about."""
 
-    def __init__(self, connection: AsyncConnection, read_text: ReadText) -> None:
+    def __init__(self, connection: AsyncConnection, to_json: ToJson) -> None:
         self._connection = connection
-        self._read_text = read_text
+        self._to_json = to_json
 
     async def due(self, now: int, first: int, limit: int) -> list[Row]:
         """Returns rows that are due: at `now`, or those never tried at `first`; locks nothing."""
@@ -88,10 +97,10 @@ class OutboxStore:
 
     # What is told
 
-    async def news(self, job: Job, now: int) -> News:
-        """Returns what is to be told of a range; without what has been removed since."""
+    async def news(self, job: Job, now: int, kind: str) -> News:
+        """Returns what a row of this kind tells of a range; without what was removed since."""
         rows = await self._connection.execute(
-            sa.select(message.c.seq, message.c.sender_id, message.c.kind, message.c.body)
+            sa.select(*MESSAGE)
             .where(
                 message.c.conversation_id == job.conversation_id,
                 message.c.seq.between(job.from_seq, job.to_seq),
@@ -100,15 +109,12 @@ class OutboxStore:
             )
             .order_by(message.c.seq)
         )
-        entries = [
-            Entry(seq, sender_id, self._read_text(kind, bytes(body)))
-            for seq, sender_id, kind, body in rows
-        ]
+        entries = [self._entry(Message(*row), kind) for row in rows]
         if not entries:
             return News((), ())
         return News(
             entries,
-            await self._readers(job.conversation_id),
+            await self._readers(job.conversation_id, kind),
             [
                 (None if user_id == EVERYBODY else user_id, seq)
                 for user_id, seq in await self._marked(mention, job)
@@ -116,7 +122,13 @@ class OutboxStore:
             await self._marked(hidden, job),
         )
 
-    async def _readers(self, conversation_id: str) -> list[Reader]:
+    def _entry(self, found: Message, kind: str) -> Entry:
+        content = self._to_json(found) if kind == HOOK else {}
+        text = text_of(found.kind, bytes(found.body))
+        return Entry(found.seq, found.sender_id, text, content)
+
+    async def _readers(self, conversation_id: str, kind: str) -> list[Reader]:
+        how = TOLD_AT_ONCE if kind == HOOK else TOLD_LATER
         unread = (
             sa.select(sa.func.count())
             .where(
@@ -137,7 +149,7 @@ class OutboxStore:
                 member.c.cleared_seq,
                 member.c.muted_until,
                 unread,
-            ).where(member.c.conversation_id == conversation_id, member.c.notify == 1)
+            ).where(member.c.conversation_id == conversation_id, member.c.notify == how)
         )
         return [Reader(*row) for row in rows]
 

@@ -30,6 +30,13 @@ class Policy:
     sources: frozenset[int]
     refuses_strangers: bool
     hides_read_receipts: bool
+    is_bot: bool = False
+    owner_id: str = ""
+    """Whose bot it is."""
+
+    def takes_at_once(self, user_id: str, source: int) -> bool:
+        """Says whether the user is everybody's friend who asks this way: a bot is."""
+        return self.is_bot and (self.owner_id == user_id or self.lets(source))
 
     def lets(self, source: int) -> bool:
         """Says whether the user takes requests of who came upon them this way."""
@@ -75,6 +82,11 @@ class Policies:
             return {it for it in user_ids if it not in self._known}
         return {user_id for user_id, policy in found.items() if policy.hides_read_receipts}
 
+    async def bots(self, user_ids: Collection[str]) -> set[str]:
+        """Returns which of some users are programs."""
+        found = await self.find(user_ids)
+        return {user_id for user_id, policy in found.items() if policy.is_bot}
+
     async def _ask(self, user_ids: list[str], now: float) -> None:
         try:
             answer = await self._stub.FindPolicies(
@@ -100,4 +112,6 @@ def to_policy(said: trust_pb2.Policy) -> Policy:
         _LETS.get(said.add_policy, frozenset()),
         said.stranger_policy == account_pb2.STRANGER_POLICY_REFUSE,
         said.hide_read_receipts,
+        said.kind == account_pb2.USER_KIND_BOT,
+        said.owner_id,
     )

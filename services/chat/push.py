@@ -1,4 +1,4 @@
-"""How notifications go out: Web Push to browsers, and a signed webhook for everything else."""
+"""How notifications go out: Web Push to browsers, signed posts to bots and the operator."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hongyan.chat.v1 import notification_pb2
 
 from services.chat.notify import Notification, Outcome, Push
-from services.chat.registrations import WEB_PUSH, Registration
+from services.chat.registrations import WEB_PUSH, WEBHOOK, Registration
 
 SECONDS = 10.0
 ANSWER_BYTES = 16 * 1024
@@ -279,16 +279,42 @@ def wrong_keys(target: notification_pb2.WebPush) -> dict[str, str]:
     return wrong
 
 
+class BotWebhook:
+    """Posts messages to the servers that bots name, signed with the secret that each gave."""
+
+    GONE = frozenset({410})
+
+    def __init__(self, http: Http, now: Callable[[], float]) -> None:
+        self._http = http
+        self._now = now
+
+    async def send(self, registration: Registration, notification: Notification) -> Outcome:
+        """Posts one message."""
+        target = notification_pb2.Webhook.FromString(registration.target)
+        content = {**notification.content(), "bot_id": registration.user_id}
+        body = json.dumps(content, ensure_ascii=False).encode()
+        headers = {
+            "content-type": "application/json",
+            "hongyan-signature": sign(body, target.secret.encode(), int(self._now())),
+        }
+        try:
+            status = await self._http.post(target.url, headers, body)
+        except (PrivateAddress, ValueError, httpcore.UnsupportedProtocol) as error:
+            log.warning("push.refused", registration=registration.id, why=type(error).__name__)
+            return Outcome.REFUSED
+        return outcome_of(status, self.GONE)
+
+
 class Pushes:
     """Sends each registration's notifications the way that it asks for."""
 
-    def __init__(self, web_push: Push | None, webhook: Push | None) -> None:
-        self._web_push = web_push
+    def __init__(self, web_push: Push | None, webhook: Push | None, bots: Push) -> None:
+        self._ways = {WEB_PUSH: web_push, WEBHOOK: bots}
         self._webhook = webhook
 
     async def send(self, registration: Registration, notification: Notification) -> Outcome:
         """Sends one notification; refused when its way is not set up any longer."""
-        push = self._web_push if registration.provider == WEB_PUSH else self._webhook
+        push = self._ways.get(registration.provider, self._webhook)
         return await push.send(registration, notification) if push else Outcome.REFUSED
 
 

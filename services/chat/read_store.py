@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from services.chat.changes import EVERYBODY
 from services.chat.model import DIRECT, EVENT, TEXTS, Head, Member, Message, Place, Seat, Settings
-from services.chat.registration_store import registered
+from services.chat.registration_store import note_registered
 from services.chat.tables import (
     MESSAGE,
     conversation,
@@ -138,12 +138,7 @@ class ReadStore:
                 for user_id in users
             ],
         )
-        if notified := await registered(self._connection, users):
-            await self._connection.execute(
-                sa.update(member)
-                .where(member.c.conversation_id == conversation_id, member.c.user_id.in_(notified))
-                .values(notify=1)
-            )
+        await note_registered(self._connection, conversation_id, users)
 
     async def head(self, user_id: str, conversation_id: str) -> Head | None:
         """Returns one conversation's head as a member sees it; None to others."""

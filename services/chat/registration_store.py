@@ -6,7 +6,7 @@ from dataclasses import asdict
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chat.registrations import Registration
+from services.chat.registrations import Registration, told
 from services.chat.tables import conversation, member, push_registration
 from services.common.database import for_update
 
@@ -23,19 +23,29 @@ _REGISTRATION = (
 )
 
 
-async def registered(connection: AsyncConnection, user_ids: Collection[str]) -> set[str]:
-    """Returns which of some users have a registration; for who adds members, after adding them.
+async def note_registered(
+    connection: AsyncConnection, conversation_id: str, user_ids: Collection[str]
+) -> None:
+    """Notes which of the new members of a conversation are to be told; after adding them.
 
     It reads with a lock: a registration that is just being made is waited for. Who makes one
     looks for members in the same way, after it has added the registration, so one of the two
     sees the other.
     """
-    rows = await connection.scalars(
-        sa.select(push_registration.c.user_id)
+    rows = await connection.execute(
+        sa.select(push_registration.c.user_id, push_registration.c.provider)
         .where(push_registration.c.user_id.in_(sorted(user_ids)))
         .with_for_update(read=True)
     )
-    return set(rows)
+    by_notify: dict[int, set[str]] = {}
+    for user_id, provider in rows:
+        by_notify.setdefault(told(provider), set()).add(user_id)
+    for notify, users in sorted(by_notify.items()):
+        await connection.execute(
+            sa.update(member)
+            .where(member.c.conversation_id == conversation_id, member.c.user_id.in_(users))
+            .values(notify=notify)
+        )
 
 
 class RegistrationStore:
@@ -93,12 +103,12 @@ class RegistrationStore:
             sa.delete(push_registration).where(push_registration.c.id.in_(sorted(ids)))
         )
 
-    async def set_notify(self, user_id: str, notify: bool) -> None:
-        """Says in all conversations of a user whether the user is to be told.
+    async def set_notify(self, user_id: str, notify: int) -> None:
+        """Says in all conversations of a user how the user is to be told.
 
         Whoever caches members learns it from the conversation's member_version.
         """
-        wrong = sa.and_(member.c.user_id == user_id, member.c.notify != int(notify))
+        wrong = sa.and_(member.c.user_id == user_id, member.c.notify != notify)
         # A locking read, which waits for members that are just being added.
         ids = list(
             await self._connection.scalars(
@@ -127,5 +137,5 @@ class RegistrationStore:
             await self._connection.execute(
                 sa.update(member)
                 .where(member.c.user_id == user_id, member.c.conversation_id.in_(chunk))
-                .values(notify=int(notify))
+                .values(notify=notify)
             )

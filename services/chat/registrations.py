@@ -13,6 +13,10 @@ from services.common.errors import AppError, Invalid, NotFound, Unavailable
 from services.common.identity import Caller
 
 WEB_PUSH = "web_push"
+# A bot's server. The others are what devices call their push services.
+WEBHOOK = "webhook"
+# How members are noted to be told: later, of what they missed; or at once, of everything.
+NOT_TOLD, TOLD_LATER, TOLD_AT_ONCE = 0, 1, 2
 REGISTRATIONS_AT_MOST = 20
 ATTEMPTS = 4
 SESSIONS_AT_ONCE = 500
@@ -49,7 +53,7 @@ class RegistrationStore(Protocol):
 
     async def put(self, registration: Registration) -> None: ...
     async def remove(self, ids: Collection[str]) -> None: ...
-    async def set_notify(self, user_id: str, notify: bool) -> None: ...
+    async def set_notify(self, user_id: str, notify: int) -> None: ...
 
 
 Begin = Callable[[], AbstractAsyncContextManager[RegistrationStore]]
@@ -84,7 +88,11 @@ class Registrations:
         self, caller: Caller, provider: str, target: bytes, show_content: bool
     ) -> Registration:
         """Registers where the caller's session is told, instead of what it had before."""
-        if not (self._has_web_push if provider == WEB_PUSH else self._has_webhook):
+        if (caller.scopes is not None) is not (provider == WEBHOOK):
+            problem = "a bot is told by a webhook, and nobody else is"
+            raise Invalid("INVALID_FIELD", problem, fields={"target": problem})
+        reachable = {WEBHOOK: True, WEB_PUSH: self._has_web_push}
+        if not reachable.get(provider, self._has_webhook):
             raise Invalid(
                 "PUSH_NOT_SET_UP",
                 "this installation cannot push there",
@@ -120,7 +128,7 @@ class Registrations:
             await store.put(registration)
             if dropped := {one.id for one in others} - {one.id for one in kept}:
                 await store.remove(dropped)
-            await store.set_notify(caller.user_id, True)
+            await store.set_notify(caller.user_id, told(provider))
         return registration
 
     async def of_user(self, user_id: str) -> Sequence[Registration]:
@@ -149,7 +157,8 @@ class Registrations:
                 async with self._begin() as store:
                     held = await store.of_users([user_id], lock=True)
                     await store.remove(ids)
-                    await store.set_notify(user_id, any(one.id not in ids for one in held))
+                    kept = [told(one.provider) for one in held if one.id not in ids]
+                    await store.set_notify(user_id, max(kept, default=NOT_TOLD))
                 return
             except LostRace:
                 continue
@@ -176,3 +185,8 @@ class Registrations:
             self._ended.difference_update(part)
             if not self._ended:
                 self._wake.clear()
+
+
+def told(provider: str) -> int:
+    """Returns how who has such a registration is told."""
+    return TOLD_AT_ONCE if provider == WEBHOOK else TOLD_LATER

@@ -55,4 +55,5 @@ class Settings(ServiceSettings, DatabaseSettings):
     web_push_subject: str = "mailto:hongyan@localhost"
     """Where push services reach the operator: mailto: or https://."""
     push_private_addresses: bool = False
-    """Whether Web Push may go to private addresses; for tests."""
+    """Whether Web Push and bots' webhooks may go to private addresses, and by http: for trying
+    bots on one's own machine."""

@@ -49,7 +49,7 @@ member = sa.Table(
     sa.Column("draft", sa.LargeBinary(16384)),
     # How many messages the member has hidden here.
     _number("hides", sa.Integer),
-    # Whether the member has a push registration.
+    # How the member is told outside: not, later of what was missed, or at once of all.
     _number("notify", sa.SmallInteger),
     # In a group: model.MEMBER, ADMIN or OWNER.
     _number("role", sa.SmallInteger),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 from hongyan.chat.v1 import contact_pb2, conversation_pb2, group_event_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
@@ -100,6 +101,16 @@ def _write_reactions(given: Sequence[tuple[str, str]], target: message_pb2.Messa
         by_emoji.setdefault(emoji, []).append(user_id)
     for emoji, user_ids in by_emoji.items():
         target.reactions.add(emoji=emoji, user_ids=user_ids)
+
+
+def to_json(message: Message) -> dict[str, object]:
+    """Returns a message as REST shows it."""
+    shown: dict[str, object] = json_format.MessageToDict(
+        to_message(message),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
+    return shown
 
 
 def to_message(message: Message) -> message_pb2.Message:

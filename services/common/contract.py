@@ -1,7 +1,7 @@
 """The contract as the services see it: its rpcs, who may call each, how messages are checked."""
 
 import protovalidate
-from google.protobuf import descriptor, message
+from google.protobuf import descriptor, descriptor_pb2, message
 from hongyan.chat.v1 import (
     contact_pb2,
     conversation_pb2,
@@ -15,7 +15,7 @@ from hongyan.chat.v1 import (
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
-from hongyan.verify.v1 import account_pb2, trust_pb2
+from hongyan.verify.v1 import account_pb2, bot_pb2, trust_pb2
 
 from services.common.errors import Invalid
 
@@ -25,6 +25,7 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
     module.DESCRIPTOR
     for module in (
         account_pb2,
+        bot_pb2,
         trust_pb2,
         message_pb2,
         conversation_pb2,
@@ -41,17 +42,24 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
 )
 
 
-def _access_by_rpc() -> dict[str, int]:
+def _options() -> dict[str, descriptor_pb2.MethodOptions]:
     return {
-        f"/{service.full_name}/{method.name}": method.GetOptions().Extensions[access_pb2.access]
+        f"/{service.full_name}/{method.name}": method.GetOptions()
         for file in FILES
         for service in file.services_by_name.values()
         for method in service.methods
     }
 
 
-ACCESS = _access_by_rpc()
+ACCESS: dict[str, int] = {
+    path: options.Extensions[access_pb2.access] for path, options in _options().items()
+}
 """Who may call each rpc, by its path "/package.Service/Method"."""
+
+SCOPE: dict[str, int] = {
+    path: options.Extensions[access_pb2.scope] for path, options in _options().items()
+}
+"""Which scope a bot needs for each rpc, by its path; SCOPE_UNSPECIFIED: no bot may call."""
 
 PUBLIC_SERVICES = tuple(
     service.full_name

@@ -16,7 +16,7 @@ from hongyan.options.v1 import access_pb2
 from opentelemetry import propagate, trace
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.common.contract import ACCESS, validate
+from services.common.contract import ACCESS, SCOPE, validate
 from services.common.errors import AppError, Denied, Invalid, Unauthenticated, to_status
 from services.common.identity import set_caller
 from services.common.tokens import Trust
@@ -132,7 +132,9 @@ class Interceptor(AsyncServerInterceptor):
         """Lets a call in as the contract's access option says; an rpc without one is closed."""
         access = ACCESS.get(name, access_pb2.ACCESS_UNSPECIFIED)
         if access == access_pb2.ACCESS_USER:
-            set_caller(self._trust.check(_bearer_token(context)))
+            caller = self._trust.check(_bearer_token(context))
+            caller.require(SCOPE[name])
+            set_caller(caller)
         elif access == access_pb2.ACCESS_INTERNAL:
             given = str(dict(context.invocation_metadata()).get(INTERNAL_KEY_HEADER, ""))
             if not hmac.compare_digest(given.encode(), self._internal_key):

@@ -8,13 +8,14 @@ import base64
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import jwt
 import structlog
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hongyan.options.v1 import access_pb2
 
 from services.common.errors import AppError, Unauthenticated, Unavailable
 from services.common.identity import Caller
@@ -65,7 +66,7 @@ class Signer:
 
     def sign(self, caller: Caller, now: float) -> str:
         """Signs a token for a session, valid from `now` (Unix seconds) for LIFETIME_SECONDS."""
-        claims = {
+        claims: dict[str, str | int] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": caller.user_id,
@@ -73,6 +74,8 @@ class Signer:
             "iat": int(now),
             "exp": int(now) + LIFETIME_SECONDS,
         }
+        if caller.scopes is not None:
+            claims["scope"] = _scope_claim(caller.scopes)
         return jwt.encode(
             claims, self._key, algorithm="EdDSA", headers={"kid": self._kid, "typ": TYPE}
         )
@@ -185,6 +188,25 @@ class Trust:
                     "verify_iat": False,
                 },
             )
-            return Caller(str(claims["sub"]), str(claims["sid"])), int(claims["exp"])
+            scopes = _read_scopes(claims["scope"]) if "scope" in claims else None
+            return Caller(str(claims["sub"]), str(claims["sid"]), scopes), int(claims["exp"])
         except (jwt.InvalidTokenError, ValueError):
             raise Unauthenticated("TOKEN_INVALID", "the access token is not valid") from None
+
+
+# A scope in a token is its name in the contract, lower case: SCOPE_READ is "read".
+_SCOPES = {
+    name.removeprefix("SCOPE_").lower(): number
+    for name, number in access_pb2.Scope.items()
+    if number
+}
+
+
+def _scope_claim(scopes: Iterable[int]) -> str:
+    """Returns scopes as the claim "scope" has them (RFC 8693): names with spaces between."""
+    return " ".join(name for name, number in _SCOPES.items() if number in scopes)
+
+
+def _read_scopes(claim: object) -> frozenset[int]:
+    """Reads the claim; a name that this service does not know yet gives nothing."""
+    return frozenset(_SCOPES[name] for name in str(claim).split() if name in _SCOPES)

@@ -12,7 +12,7 @@ from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 from prometheus_client import Counter, Gauge
 
-from services.common.errors import AppError, Exhausted, Unavailable
+from services.common.errors import AppError, Denied, Exhausted, Unavailable
 from services.common.identity import Caller
 from services.common.limits import LocalLimit
 from services.gate import frames
@@ -150,7 +150,7 @@ class Gate:
             self._close(older, Reason.GO_AWAY_REASON_REPLACED, 0)
             self._drop(older)
             self._replaced.add(older)
-        session = Session(caller.user_id, caller.session_id, self._bounds, self._now)
+        session = Session(caller, self._bounds, self._now)
         self._sessions[session.session_id] = session
         self._empty.clear()
         users = self._by_user.setdefault(session.user_id, [])
@@ -206,6 +206,8 @@ class Gate:
     def send(self, session: Session, request: message_pb2.SendRequest, traceparent: str) -> None:
         """Passes a message on to chat; the answer comes later."""
         try:
+            if not session.may_write:
+                raise Denied("SCOPE_MISSING", "the bot's token does not hold SCOPE_WRITE")
             self._user_limit.take(session.user_id)
             self._device_limit.take(session.session_id)
             if session.sends_open >= SENDS_OPEN:
@@ -232,7 +234,8 @@ class Gate:
 
     def read(self, session: Session, request: conversation_pb2.MarkReadRequest) -> None:
         """Passes a read cursor on to chat; nothing comes back to ask for."""
-        self._ask_cursor(session, request.conversation_id, link_pb2.DeviceRequest(read=request))
+        if session.may_write:
+            self._ask_cursor(session, request.conversation_id, link_pb2.DeviceRequest(read=request))
 
     def received(self, session: Session, request: gate_pb2.Received) -> None:
         """Passes a received cursor on to chat; nothing comes back to ask for."""
@@ -243,6 +246,8 @@ class Gate:
 
     def typing(self, session: Session, request: gate_pb2.Typing) -> None:
         """Passes on to chat that a user writes; too often is once."""
+        if not session.may_write:
+            return
         try:
             self._typing_limit.take(f"{session.user_id} {request.conversation_id}")
         except Exhausted:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hongyan.gate.v1 import gate_pb2
+from hongyan.options.v1 import access_pb2
 from prometheus_client import Counter
 
+from services.common.identity import Caller
 from services.gate import frames
 
 # One write joins what is queued, up to this many bytes.
@@ -52,6 +54,7 @@ class Session:
         "heads_told_at",
         "heard_at",
         "hurried",
+        "may_write",
         "now",
         "sends_open",
         "session_id",
@@ -63,11 +66,10 @@ class Session:
         "writing_since",
     )
 
-    def __init__(
-        self, user_id: str, session_id: str, bounds: Bounds, now: Callable[[], float]
-    ) -> None:
-        self.user_id = user_id
-        self.session_id = session_id
+    def __init__(self, caller: Caller, bounds: Bounds, now: Callable[[], float]) -> None:
+        self.user_id = caller.user_id
+        self.session_id = caller.session_id
+        self.may_write = caller.may(access_pb2.SCOPE_WRITE)
         self.now = now
         self.heard_at = now()
         self.writing_since: float | None = None

@@ -26,6 +26,7 @@ class ErasureStore(Protocol):
 
     async def locked_account(self, user_id: str) -> Account | None: ...
     async def end_all(self, user_id: str, now: int) -> None: ...
+    async def bots(self, owner_id: str) -> list[Account]: ...
     async def forget(self, gone: Account, now: int) -> None: ...
     async def due(self, now: int, count: int) -> list[str]: ...
     async def put_off(self, user_id: str, due_at: int) -> None: ...
@@ -43,7 +44,7 @@ Begin = Callable[[], AbstractAsyncContextManager[ErasureStore]]
 
 
 class Erasures:
-    """Deletes accounts, and tells every eraser until it has done it."""
+    """Deletes accounts with their bots, and tells every eraser until it has done it."""
 
     def __init__(
         self, begin: Begin, read: Begin, *, erasers: Sequence[Eraser], now: Callable[[], int]
@@ -64,12 +65,31 @@ class Erasures:
                     # Reset meanwhile: the password that was checked is no longer right.
                     if current.password_hash != confirmed.password_hash:
                         raise password_wrong()
-                    await store.end_all(current.user_id, self._now())
-                    await store.forget(current, self._now())
+                    # Making a bot waits for its owner's account, so there is none besides.
+                    for gone in (*await store.bots(current.user_id), current):
+                        await self._forget(store, gone)
                 return
             except LostRace:
                 continue
         raise Unavailable("DATABASE_BUSY", "the account is too busy", retry_seconds=0.5)
+
+    async def delete_bot(self, owner_id: str, user_id: str) -> None:
+        """Deletes one of a user's bots; raises NotFound for anything else."""
+        for _ in range(ATTEMPTS):
+            try:
+                async with self._begin() as store:
+                    bot = await store.locked_account(user_id)
+                    if bot is None or bot.deleted or bot.owner_id != owner_id:
+                        raise NotFound("BOT_NOT_FOUND", "the caller has no such bot")
+                    await self._forget(store, bot)
+                return
+            except LostRace:
+                continue
+        raise Unavailable("DATABASE_BUSY", "the account is too busy", retry_seconds=0.5)
+
+    async def _forget(self, store: ErasureStore, gone: Account) -> None:
+        await store.end_all(gone.user_id, self._now())
+        await store.forget(gone, self._now())
 
     async def run(self) -> None:
         """Erases what is due, for ever."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
-from hongyan.verify.v1 import account_pb2_grpc, trust_pb2_grpc
+from hongyan.verify.v1 import account_pb2_grpc, bot_pb2_grpc, trust_pb2_grpc
 
 from services.common import calls, cluster, serving
 from services.common.database import Database
@@ -17,6 +17,8 @@ from services.common.identity import Caller
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
 from services.verify.avatars import Painter
+from services.verify.bot_rpc import BotService
+from services.verify.bots import BotPolicy, Bots
 from services.verify.erasers import ChatEraser
 from services.verify.erasures import Erasures
 from services.verify.mail import Carrier, Folder, Post, Smtp
@@ -27,6 +29,7 @@ from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.settings import Settings
 
+NAMES = tuple(f"hongyan.verify.v1.{it}" for it in ("AccountService", "BotService", "TrustService"))
 KEY_SET_PATH = "/.well-known/jwks.json"
 
 
@@ -52,6 +55,11 @@ def profile_policy(settings: Settings) -> ProfilePolicy:
         search_user=Limit.parse("search_user", settings.limit_search_user),
         avatar=Limit.parse("avatar", settings.limit_avatar),
     )
+
+
+def bot_policy(settings: Settings) -> BotPolicy:
+    """Returns what the settings say of bots."""
+    return BotPolicy(settings.bots, Limit.parse("bot", settings.limit_bot))
 
 
 async def serve() -> None:
@@ -100,6 +108,15 @@ async def serve() -> None:
     profiles = Profiles(
         begin, read, policy=profile_policy(settings), limits=limits, painter=Painter(), now=now
     )
+    bots = Bots(
+        begin,
+        read,
+        profiles=profiles,
+        policy=bot_policy(settings),
+        limits=limits,
+        now=now,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
     # Whichever pod of chat answers will do.
     channel = calls.open_channel(settings.chat_target.partition(",")[0])
     erasers = (ChatEraser(channel, settings.shared_key()),)
@@ -113,6 +130,7 @@ async def serve() -> None:
         account_pb2_grpc.add_AccountServiceServicer_to_server(
             AccountService(verify, profiles, erasures), server
         )
+        bot_pb2_grpc.add_BotServiceServicer_to_server(BotService(bots, erasures), server)
         trust_pb2_grpc.add_TrustServiceServicer_to_server(
             TrustService(verify, profiles, signer.key_set_json), server
         )
@@ -125,9 +143,9 @@ async def serve() -> None:
             settings,
             trust=trust,
             register=register,
-            names=("hongyan.verify.v1.AccountService", "hongyan.verify.v1.TrustService"),
+            names=NAMES,
             ready=database.check,
-            background=(trust.follow, post.run, erasures.run),
+            background=(trust.follow, post.run, erasures.run, bots.run),
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
         )
     finally:

@@ -34,6 +34,10 @@ class Strangers(IntEnum):
     REFUSE = 2
 
 
+# The hash that no password fits: of deleted accounts, and of bots.
+NO_PASSWORD = "!"  # noqa: S105
+
+
 @dataclass(frozen=True, slots=True)
 class Privacy:
     """Who may find a user, ask the user, and see what of the user."""
@@ -71,6 +75,8 @@ class Account:
     profile: Profile = Profile()
     kind: Kind = Kind.PERSON
     deleted: bool = False
+    owner_id: str = ""
+    """Whose bot it is; empty for persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One log-in of one device. `ended_at` is None while it lasts."""
+    """One log-in of one device, or one token of a bot. `ended_at` is None while it lasts.
+
+    A bot's token has `scopes`, numbers of the contract's Scope, and may end by itself.
+    """
 
     session_id: str
     user_id: str
@@ -104,6 +113,8 @@ class Session:
     created_at: int
     used_at: int
     ended_at: int | None = None
+    scopes: frozenset[int] | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,4 +152,5 @@ def to_policy(account: Account) -> trust_pb2.Policy:
         stranger_policy=account_pb2.StrangerPolicy.ValueType(privacy.stranger_policy),
         hide_read_receipts=privacy.hide_read_receipts,
         kind=account_pb2.UserKind.ValueType(account.kind),
+        owner_id=account.owner_id,
     )

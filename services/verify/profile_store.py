@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from services.common.database import id_column_type
-from services.verify.model import Account
+from services.verify.model import NO_PASSWORD, Account
 from services.verify.store import Store, account, code, metadata, to_account
 
 avatar = sa.Table(
@@ -27,8 +27,14 @@ erasure = sa.Table(
     sa.Index("erasure_by_time", "due_at"),
 )
 
-# What no password fits.
-NO_PASSWORD = "!"  # noqa: S105
+# A serialized ListBotCommandsResponse of the contract.
+bot_command = sa.Table(
+    "bot_command",
+    metadata,
+    sa.Column("user_id", id_column_type(), primary_key=True),
+    sa.Column("commands", sa.LargeBinary(65535), nullable=False),
+)
+
 FORGOTTEN = {
     "display_name": "",
     "password_hash": NO_PASSWORD,
@@ -112,11 +118,43 @@ class ProfileStore(Store):
         """Empties an account, frees its address, and notes that others must forget it too."""
         await self.delete_avatar(gone.user_id)
         await self._connection.execute(sa.delete(code).where(code.c.email == gone.email))
+        await self._connection.execute(
+            sa.delete(bot_command).where(bot_command.c.user_id == gone.user_id)
+        )
         # An id is no address, so nobody can have it as one.
         await self.set_profile(
             gone.user_id, {**FORGOTTEN, "email": gone.user_id, "deleted_at": now}
         )
         await self._connection.execute(sa.insert(erasure).values(user_id=gone.user_id, due_at=now))
+
+    # Bots
+
+    async def bots(self, owner_id: str) -> list[Account]:
+        """Returns a user's bots that are not deleted, the oldest first."""
+        rows = await self._connection.execute(
+            sa.select(account)
+            .where(account.c.owner_id == owner_id, account.c.deleted_at.is_(None))
+            .order_by(account.c.created_at, account.c.user_id)
+        )
+        return [to_account(row) for row in rows]
+
+    async def put_commands(self, user_id: str, commands: bytes) -> None:
+        """Keeps what a bot understands instead of what was kept before."""
+        await self._connection.execute(
+            sa.delete(bot_command).where(bot_command.c.user_id == user_id)
+        )
+        await self._connection.execute(
+            sa.insert(bot_command).values(user_id=user_id, commands=commands)
+        )
+
+    async def commands(self, user_id: str) -> bytes:
+        """Returns what a bot understands; empty: nothing was kept."""
+        found = await self._connection.scalar(
+            sa.select(bot_command.c.commands).where(bot_command.c.user_id == user_id)
+        )
+        return b"" if found is None else bytes(found)
+
+    # Erasure
 
     async def due(self, now: int, count: int) -> list[str]:
         """Returns some users whose erasure is due, the longest due first."""

@@ -126,25 +126,26 @@ class Profiles:
                 return account
         return None
 
-    async def change(self, user_id: str, wanted: Values) -> Account:
-        """Changes fields of a profile, named as in the contract."""
-        values = {name: _normal(name, value) for name, value in wanted.items()}
+    async def change(self, user_id: str, wanted: Values, what: str = "me") -> Account:
+        """Changes fields of a profile, named as in the contract; `what` is theirs in errors."""
 
         async def work(store: ProfileRows) -> None:
             account = await _locked(store, user_id)
-            changed = dict(values)
-            if "handle" in changed:
-                changed |= self._handle(account, str(changed.pop("handle")))
-            if changed:
+            if changed := self.columns(account, wanted, what):
                 await store.set_profile(user_id, changed)
 
         try:
             await self._transaction(work)
         except Duplicate:
-            raise AlreadyExists(
-                "HANDLE_TAKEN", "another user has this handle", fields={"me.handle": "is taken"}
-            ) from None
+            raise handle_taken(what) from None
         return await self.me(user_id)
+
+    def columns(self, account: Account, wanted: Values, what: str) -> Values:
+        """Returns what of an account changes when its profile gets these values."""
+        changed = {name: _normal(name, value, what) for name, value in wanted.items()}
+        if "handle" in changed:
+            changed |= self._handle(account, str(changed.pop("handle")), what)
+        return changed
 
     def handle_changeable_at(self, account: Account) -> int | None:
         """Returns from when on the handle can be changed; None: now."""
@@ -153,12 +154,13 @@ class Profiles:
             return None
         return set_at + self._policy.handle_life
 
-    def _handle(self, account: Account, handle: str) -> Values:
+    def _handle(self, account: Account, handle: str, what: str) -> Values:
         if handle == account.profile.handle:
             return {}
         if not handle:
             problem = "cannot be taken away"
-            raise Invalid("INVALID_FIELD", f"me.handle: {problem}", fields={"me.handle": problem})
+            field = f"{what}.handle"
+            raise Invalid("INVALID_FIELD", f"{field}: {problem}", fields={field: problem})
         if self.handle_changeable_at(account) is not None:
             raise Precondition("HANDLE_TOO_SOON", "the handle was changed not long ago")
         return {
@@ -218,6 +220,13 @@ class Profiles:
         raise Unavailable("DATABASE_BUSY", "the account is too busy", retry_seconds=0.5)
 
 
+def handle_taken(what: str) -> AlreadyExists:
+    """The answer for a handle that is another user's."""
+    return AlreadyExists(
+        "HANDLE_TAKEN", "another user has this handle", fields={f"{what}.handle": "is taken"}
+    )
+
+
 def not_found() -> NotFound:
     """The answer for a user that there is not."""
     return NotFound("USER_NOT_FOUND", "no such user")
@@ -230,9 +239,9 @@ async def _locked(store: ProfileRows, user_id: str) -> Account:
     return account
 
 
-def _normal(name: str, value: str | int | None) -> str | int | None:
+def _normal(name: str, value: str | int | None, what: str) -> str | int | None:
     if name == "display_name":
-        return normal_name(str(value), "me.display_name")
+        return normal_name(str(value), f"{what}.display_name")
     if name in LENGTHS:
-        return normal_text(str(value), f"me.{name}", LENGTHS[name])
+        return normal_text(str(value), f"{what}.{name}", LENGTHS[name])
     return value

@@ -52,6 +52,7 @@ class Accounts(Protocol):
     async def session(self, session_id: str) -> Session | None: ...
     async def session_by_refresh(self, token_hash: bytes) -> Session | None: ...
     async def rotate(self, session: Session, forget_before: int) -> None: ...
+    async def use(self, session_id: str, now: int) -> None: ...
     async def ended_since(self, since: int) -> list[tuple[str, int]]: ...
 
 
@@ -281,7 +282,7 @@ class Verify:
 
         A device whose answer was lost asks again with the token that it has: within the grace,
         while the answer's token is unused, it gets another one. Should the lost one come after
-        all, two devices have the session's tokens, and it ends.
+        all, two devices have the session's tokens, and it ends. A bot's token stays what it is.
         """
         given, new = token_hash(refresh), new_refresh_token()
 
@@ -290,6 +291,11 @@ class Verify:
             now = self._now()
             if session is None or session.ended_at is not None:
                 return None, "unknown"
+            if session.scopes is not None:
+                if session.expires_at is not None and session.expires_at <= now:
+                    return None, "expired"
+                await store.use(session.session_id, now)
+                return session, "bot"
             over = now - session.used_at > self._policy.session_idle
             if over or now - session.created_at > self._policy.session_life:
                 await store.end_session(session.session_id, now)
@@ -312,10 +318,10 @@ class Verify:
         REFRESHES.labels(outcome).inc()
         if session is None:
             raise Unauthenticated("REFRESH_TOKEN_INVALID", "log in again")
-        return self._tokens(session, new)
+        return self._tokens(session, refresh if outcome == "bot" else new)
 
     def _tokens(self, session: Session, refresh: str) -> Tokens:
-        caller = Caller(session.user_id, session.session_id)
+        caller = Caller(session.user_id, session.session_id, session.scopes)
         access, expires_at = self._sign(caller, self._now() / MICROS)
         return Tokens(
             access, int(expires_at * MICROS), refresh, session.session_id, session.user_id

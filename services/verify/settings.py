@@ -46,6 +46,10 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
     """A handle can be changed again after so long."""
     limit_search_user: str = "100/15"
     """Searches for users by one user."""
+    bots: int = 20
+    """How many bots a user has at most."""
+    limit_bot: str = "20/300"
+    """Bots and tokens of bots made by one user."""
     limit_avatar: str = "50/12"
     """Pictures set by one user."""
 

@@ -44,6 +44,8 @@ account = sa.Table(
     sa.Column("add_policy", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("stranger_policy", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("hide_read_receipts", sa.SmallInteger, nullable=False, server_default="0"),
+    # Whose bot it is. NULL: a person.
+    sa.Column("owner_id", id_column_type(), index=True),
 )
 
 code = sa.Table(
@@ -70,6 +72,9 @@ session = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("used_at", sa.BigInteger, nullable=False),
     sa.Column("ended_at", sa.BigInteger),
+    # Of a bot's token: a bit for each scope. NULL: a person's session.
+    sa.Column("scopes", sa.SmallInteger),
+    sa.Column("expires_at", sa.BigInteger, index=True),
     sa.Index("session_by_user", "user_id", "device_id"),
     sa.Index("session_by_end", "ended_at"),
 )
@@ -125,6 +130,8 @@ class Store:
                 display_name=new.display_name,
                 password_hash=new.password_hash,
                 created_at=new.created_at,
+                kind=int(new.kind),
+                owner_id=new.owner_id or None,
             )
         )
 
@@ -198,6 +205,8 @@ class Store:
                 former_hash=new.former_hash,
                 created_at=new.created_at,
                 used_at=new.used_at,
+                scopes=None if new.scopes is None else sum(1 << one for one in new.scopes),
+                expires_at=new.expires_at,
             )
         )
         await self._add_token(new)
@@ -237,6 +246,12 @@ class Store:
             )
         )
 
+    async def use(self, session_id: str, now: int) -> None:
+        """Notes that a bot's token was exchanged."""
+        await self._connection.execute(
+            sa.update(session).where(session.c.session_id == session_id).values(used_at=now)
+        )
+
     async def session(self, session_id: str) -> Session | None:
         """Returns a session and locks it."""
         rows = await self._sessions(session.c.session_id == session_id, lock=True)
@@ -271,6 +286,8 @@ class Store:
                 row.created_at,
                 row.used_at,
                 row.ended_at,
+                None if row.scopes is None else _scopes(row.scopes),
+                row.expires_at,
             )
             for row in rows
         ]
@@ -287,6 +304,15 @@ class Store:
     async def end_all(self, user_id: str, now: int) -> None:
         """Ends every session of a user."""
         await self._end(session.c.user_id == user_id, now)
+
+    async def end_expired(self, now: int) -> int:
+        """Ends bots' tokens whose time is over; returns how many."""
+        ended = await self._connection.execute(
+            sa.update(session)
+            .where(session.c.expires_at <= now, session.c.ended_at.is_(None))
+            .values(ended_at=now)
+        )
+        return int(ended.rowcount)
 
     async def _end(self, condition: sa.ColumnElement[bool], now: int) -> None:
         await self._connection.execute(
@@ -329,4 +355,9 @@ def to_account(row: Any) -> Account:
         ),
         Kind(row.kind),
         row.deleted_at is not None,
+        row.owner_id or "",
     )
+
+
+def _scopes(bits: int) -> frozenset[int]:
+    return frozenset(one for one in range(1, 15) if bits & (1 << one))

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ ROOT = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-of-the-tests"
 
 
+async def find_bots(user_ids: Collection[str]) -> set[str]:
+    return {user_id for user_id in user_ids if user_id.startswith("bot")}
+
+
 class PushPod(Service):
     """What of a chat pod has to do with notifications, put together as chat's main does."""
 
@@ -47,12 +51,15 @@ class PushPod(Service):
         super().__init__(verify, free_port())
         self.now = now
         self.database = Database(database_url, pool=8)
-        self.notifications = Notifications(Settings(**settings), self.database, now)
+        self.settings = Settings(**settings)
+        self.notifications = Notifications(self.settings, self.database, now, find_bots=find_bots)
         self.trust.on_ended = self.notifications.registrations.sessions_ended
 
     async def start(self) -> "PushPod":
         service = NotificationService(
-            self.notifications.registrations, self.notifications.public_key
+            self.notifications.registrations,
+            self.notifications.public_key,
+            private_addresses=self.settings.push_private_addresses,
         )
         await self.serve(
             lambda server: notification_pb2_grpc.add_NotificationServiceServicer_to_server(

@@ -78,8 +78,10 @@ class Verify:
         self.ended: list[str] = []
         self.policies: dict[str, Policy] = {}
 
-    def token(self, user_id: str, session_id: str = "") -> str:
-        return self._signer.sign(Caller(user_id, session_id or f"{user_id}-1"), time.time())
+    def token(self, user_id: str, session_id: str = "", scopes: Collection[int] = ()) -> str:
+        """Returns an access token; with scopes it is that of a bot."""
+        held = frozenset(scopes) if scopes else None
+        return self._signer.sign(Caller(user_id, session_id or f"{user_id}-1", held), time.time())
 
     async def trust(self, mark: int) -> TrustUpdate:
         ended = tuple(self.ended[mark:])
@@ -87,6 +89,10 @@ class Verify:
 
     async def find_hidden_presence(self, user_ids: Collection[str]) -> set[str]:
         return self.hidden & set(user_ids)
+
+    async def find_bots(self, user_ids: Collection[str]) -> set[str]:
+        """Returns who of these has the policy of a bot."""
+        return {it for it in user_ids if it in self.policies and self.policies[it].is_bot}
 
     async def find_policies(self, user_ids: Collection[str]) -> dict[str, Policy]:
         """Everybody exists but those whose name begins with "nobody"."""
@@ -181,8 +187,10 @@ class ChatPod(Service):
         personal = Personal(user_changes, wire)
         links.cursors = Cursors(begin, now, on_moved=links.moved, unmark=personal.unmark)
         limit = LocalLimit(Limit("send", 60, 1), now=time.monotonic)
-        self.notifications = Notifications(ChatSettings(), self.database)
-        push = NotificationService(self.notifications.registrations, "")
+        self.notifications = Notifications(
+            ChatSettings(), self.database, find_bots=self._verify.find_bots
+        )
+        push = NotificationService(self.notifications.registrations, "", private_addresses=False)
         search = Search(
             *transactions(self.database), lambda: time.time_ns() // 1000, time.monotonic
         )

@@ -9,6 +9,7 @@ from hongyan.gate.v1 import gate_pb2
 from hongyan.status.v1 import presence_pb2
 from redis.asyncio.cluster import RedisCluster
 
+from services.common import identity
 from services.common.errors import Unavailable
 from services.gate.session import Bounds, Session
 from services.gate.watching import Watching
@@ -31,7 +32,7 @@ class Post:
     clock: Clock
 
     def device(self, name: str, *watches: str) -> Session:
-        session = Session(name, name, Bounds(100, 100_000), self.clock)
+        session = Session(identity.Caller(name, name), Bounds(100, 100_000), self.clock)
         session.end_sync()
         self.watching.watch(session, watches)
         return session

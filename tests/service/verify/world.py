@@ -14,16 +14,24 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2_grpc
+from hongyan.verify.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    bot_pb2,
+    bot_pb2_grpc,
+    trust_pb2_grpc,
+)
 from redis.asyncio.cluster import RedisCluster
 
 from services.common.database import Database
 from services.common.limits import SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
 from services.verify.avatars import Painter
+from services.verify.bot_rpc import BotService
+from services.verify.bots import Bots
 from services.verify.erasures import Erasures
 from services.verify.mail import Folder, Post
-from services.verify.main import policy, profile_policy
+from services.verify.main import bot_policy, policy, profile_policy
 from services.verify.passwords import Passwords
 from services.verify.profile_store import ProfileStore
 from services.verify.profiles import Profiles
@@ -34,7 +42,7 @@ from tests.service.gate.world import Service
 
 PASSWORD = "a good 密码 42"
 EMAIL = "ling@example.org"
-LIMITS = ("code_address", "code_ip", "login_account", "login_ip", "search_user", "avatar")
+LIMITS = ("code_address", "code_ip", "login_account", "login_ip", "search_user", "avatar", "bot")
 WIDE = {f"limit_{name}": "1000000/0.001" for name in LIMITS}
 Purpose = account_pb2.CodePurpose
 REGISTER = Purpose.CODE_PURPOSE_REGISTER
@@ -92,6 +100,15 @@ class VerifyPod(Service):
             painter=Painter(),
             now=lambda: int(self.now * MICROS),
         )
+        self.bots = Bots(
+            self._begin,
+            self._read,
+            profiles=self.profiles,
+            policy=bot_policy(Settings(**settings)),
+            limits=SharedLimits(redis),
+            now=lambda: int(self.now * MICROS),
+            new_id=lambda: uuid_utils.uuid7().hex,
+        )
         self.erasures = Erasures(
             self._begin, self._read, erasers=(), now=lambda: int(self.now * MICROS)
         )
@@ -111,6 +128,9 @@ class VerifyPod(Service):
         def register(server: grpc.aio.Server) -> None:
             account_pb2_grpc.add_AccountServiceServicer_to_server(
                 AccountService(self.verify, self.profiles, self.erasures), server
+            )
+            bot_pb2_grpc.add_BotServiceServicer_to_server(
+                BotService(self.bots, self.erasures), server
             )
             trust_pb2_grpc.add_TrustServiceServicer_to_server(
                 TrustService(self.verify, self.profiles, self.signer.key_set_json), server
@@ -145,6 +165,7 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel, ip: str = "") -> None:
         self.channel = channel
         self.stub: Any = account_pb2_grpc.AccountServiceStub(channel)
+        self.bots: Any = bot_pb2_grpc.BotServiceStub(channel)
         self.ip = ip
         self.token = ""
 
@@ -154,7 +175,8 @@ class Client:
             metadata.append(("x-forwarded-for", self.ip))
         if self.token:
             metadata.append(("authorization", f"Bearer {self.token}"))
-        return await getattr(self.stub, name)(request, metadata=metadata, timeout=15)
+        stub = self.stub if hasattr(self.stub, name) else self.bots
+        return await getattr(stub, name)(request, metadata=metadata, timeout=15)
 
     async def send_code(self, address: str = EMAIL, purpose: int = REGISTER, **headers: str) -> Any:
         request = account_pb2.SendCodeRequest(email=address, purpose=purpose)
@@ -191,6 +213,14 @@ class Client:
     async def reset(self, code: str, password: str, address: str = EMAIL) -> None:
         request = account_pb2.ResetPasswordRequest(email=address, code=code, new_password=password)
         await self.call("ResetPassword", request)
+
+    async def create_bot(self, name: str = "回声", **fields: Any) -> Any:
+        bot = bot_pb2.Bot(display_name=name, **fields)
+        return (await self.call("CreateBot", bot_pb2.CreateBotRequest(bot=bot))).bot
+
+    async def create_bot_token(self, bot: Any, *scopes: int, **fields: Any) -> Any:
+        request = bot_pb2.CreateBotTokenRequest(user_id=bot.user_id, scopes=scopes, **fields)
+        return await self.call("CreateBotToken", request)
 
     async def me(self) -> Any:
         return (await self.call("GetMe", account_pb2.GetMeRequest())).me

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from services.chat import outbox_store
 from services.chat.model import DIRECT, TEXT
-from services.chat.notify import push_row
+from services.chat.notify import PUSH, Job, news_row
 from services.chat.tables import conversation, member, message, outbox
 from services.common.database import Database
 
@@ -61,7 +61,12 @@ class Tables:
         return conversation_id
 
     async def write(
-        self, conversation_id: str, *texts: str, sender: str = "ann", **columns: Any
+        self,
+        conversation_id: str,
+        *texts: str,
+        sender: str = "ann",
+        rows: str = PUSH,
+        **columns: Any,
     ) -> list[int]:
         """Stores messages and their row of the outbox in one transaction, as a commit does."""
         async with self.database.begin() as connection:
@@ -86,7 +91,9 @@ class Tables:
                 .where(conversation.c.id == conversation_id)
                 .values(last_seq=seqs[-1])
             )
-            row = push_row(f"row{next(numbers)}", conversation_id, seqs[0], seqs[-1], self.now())
+            row = news_row(
+                f"row{next(numbers)}", rows, Job(conversation_id, seqs[0], seqs[-1]), self.now()
+            )
             await outbox_store.add(connection, [row])
         return seqs
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from hongyan.chat.v1 import conversation_pb2
 
-from services.chat import wire
+from services.chat import contacts, wire
 from services.chat.changes import Rich
 from services.chat.committer import greet_by
 from services.chat.contacts import (
@@ -32,6 +32,7 @@ from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFoun
 from tests.unit.chat.world import Pod, World, committing
 
 OPEN = Policy(frozenset((1, 2, 3, 4)), False, False)
+BOT = replace(OPEN, is_bot=True, owner_id="ann")
 DAY = 86_400 * MICROS
 
 
@@ -372,3 +373,40 @@ async def test_of_accepting_and_withdrawing_at_once_one_wins_for_both(town: Town
         won = [not isinstance(it, BaseException) for it in outcomes]
         assert sum(won) == 1, outcomes
         assert (await town.friends(ann) == [bob]) == won[0] == (await town.friends(bob) == [ann])
+
+
+async def test_who_adds_a_bot_has_it_as_a_friend_at_once(town: Town) -> None:
+    town.policies["bot"] = BOT
+    assert await town.ask("bob", "bot") == ACCEPTED
+    assert (await town.friends("bob"), await town.friends("bot")) == (["bot"], ["bob"])
+
+
+async def test_only_whose_bot_it_is_adds_one_that_is_not_public(town: Town) -> None:
+    town.policies["bot"] = replace(BOT, sources=frozenset())
+    with pytest.raises(Denied) as refused:
+        await town.ask("bob", "bot")
+    assert refused.value.reason == "NOT_ADDABLE"
+    assert await town.ask("ann", "bot") == ACCEPTED
+
+
+async def test_a_bot_may_have_any_number_of_contacts_and_a_person_may_not(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contacts, "CONTACTS", 1)
+    town.policies |= {"bot": BOT, "botany": BOT}
+    for person in ("ann", "bob"):
+        assert await town.ask(person, "bot") == ACCEPTED
+    with pytest.raises(Exhausted) as refused:
+        await town.ask("ann", "botany")
+    assert refused.value.reason == "TOO_MANY_CONTACTS"
+
+
+async def test_a_bot_that_was_deleted_writes_no_more(town: Town) -> None:
+    town.policies["bot"] = BOT
+    await town.ask("ann", "bot")
+    id = (await town.chat.open_direct("ann", "bot")).head.conversation_id
+    assert isinstance(await town.say(id, "bot"), Message)
+    await town.rules.delete("ann", "bot")
+    refused = await town.say(id, "bot", "hello?")
+    assert isinstance(refused, Denied)
+    assert refused.reason == "NOT_FRIENDS"

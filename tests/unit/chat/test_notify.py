@@ -4,33 +4,41 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
-from services.chat import outbox_store
-from services.chat.bodies import text_of
+from services.chat import notify, outbox_store
 from services.chat.changes import EVERYBODY
 from services.chat.model import EDIT, REMOVED, RICH
 from services.chat.notify import (
     BACKOFF_SECONDS,
+    HOOK,
     LEASE_SECONDS,
+    PUSH,
+    Job,
     Notification,
     Notifier,
     Outcome,
-    push_row,
+    news_row,
 )
 from services.chat.outbox_store import OutboxStore
-from services.chat.registrations import Registration
+from services.chat.registrations import TOLD_AT_ONCE, WEBHOOK, Registration
 from services.chat.tables import hidden, mention, outbox, push_registration
+from services.chat.wire import to_json
 from services.common.database import Database, Duplicate
 from tests.unit.chat.outbox import Clock, Tables
 
 DELAY = 2
+
+
+async def find_bots(user_ids: Collection[str]) -> set[str]:
+    return {user_id for user_id in user_ids if user_id.startswith("bot")}
 
 
 class Devices:
@@ -61,14 +69,16 @@ def make_notifier(database: Database, devices: Devices, now: Clock) -> Notifier:
     @asynccontextmanager
     async def begin() -> AsyncIterator[OutboxStore]:
         async with database.begin() as connection:
-            yield OutboxStore(connection, text_of)
+            yield OutboxStore(connection, to_json)
 
     @asynccontextmanager
     async def read() -> AsyncIterator[OutboxStore]:
         async with database.read() as connection:
-            yield OutboxStore(connection, text_of)
+            yield OutboxStore(connection, to_json)
 
-    return Notifier(begin, read, devices, devices.end, now, delay_seconds=DELAY)
+    return Notifier(
+        begin, read, devices, devices.end, now, delay_seconds=DELAY, find_bots=find_bots
+    )
 
 
 async def work(notifier: Notifier) -> int:
@@ -109,13 +119,15 @@ async def tables(database: Database, now: Clock) -> Tables:
     return tables
 
 
-async def register(tables: Tables, id: str, user_id: str, *, show_content: bool) -> None:
+async def register(
+    tables: Tables, id: str, user_id: str, *, show_content: bool, provider: str = "apns"
+) -> None:
     await tables.insert(
         push_registration,
         id=id,
         user_id=user_id,
         session_id=f"session-of-{id}",
-        provider="apns",
+        provider=provider,
         target=b"target",
         show_content=int(show_content),
         created_at=tables.now(),
@@ -355,7 +367,7 @@ async def test_rows_of_other_kinds_are_left_alone(
 
 
 async def test_rows_are_added_with_their_commit_and_once(database: Database, now: Clock) -> None:
-    row = push_row("id1", "c", 4, 6, now())
+    row = news_row("id1", PUSH, Job("c", 4, 6), now())
     assert row.dedupe_key == "push:c:4"
     assert json.loads(row.payload) == {"conversation_id": "c", "from_seq": 4, "to_seq": 6}
     with contextlib.suppress(ZeroDivisionError):
@@ -363,11 +375,11 @@ async def test_rows_are_added_with_their_commit_and_once(database: Database, now
             await outbox_store.add(connection, [row])
             raise ZeroDivisionError
     async with database.begin() as connection:
-        await outbox_store.add(connection, [row, push_row("id2", "d", 1, 1, now())])
+        await outbox_store.add(connection, [row, news_row("id2", PUSH, Job("d", 1, 1), now())])
         await outbox_store.add(connection, [])
     with pytest.raises(Duplicate):
         async with database.begin() as connection:
-            await outbox_store.add(connection, [push_row("id3", "c", 4, 9, now())])
+            await outbox_store.add(connection, [news_row("id3", PUSH, Job("c", 4, 9), now())])
     async with database.read() as connection:
         ids = set(await connection.scalars(sa.select(outbox.c.id)))
     assert ids == {"id1", "id2"}
@@ -392,3 +404,66 @@ async def test_the_outbox_is_measured_and_worked_off_while_it_runs(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def test_a_bots_server_is_told_at_once_of_all_that_persons_wrote(
+    tables: Tables, notifier: Notifier, devices: Devices, now: Clock
+) -> None:
+    await tables.add("d", "ann", "bot", "botany")
+    await tables.set_member("bot", "d", notify=TOLD_AT_ONCE, read_seq=9, muted_until=2**60)
+    await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
+    long = "长" * 300
+    for sender, text in (("ann", long), ("bot", "mine"), ("botany", "another bot's")):
+        await tables.write("d", text, sender=sender, rows=HOOK)
+    rows = await notifier.claim()
+    assert len(rows) == 3
+    await asyncio.gather(*(notifier.handle(row) for row in rows))
+    [told] = devices.told
+    content = told.content()
+    assert (content["id"], content["seq"]) == ("d:1:hook", 1)
+    said: Any = content["message"]
+    assert (said["sender_id"], said["text"]) == ("ann", long)
+    assert await tables.outbox() == []
+
+
+async def test_persons_and_bots_have_rows_of_their_own(
+    tables: Tables, notifier: Notifier, devices: Devices, now: Clock
+) -> None:
+    await tables.add("d", "ann", "bob", "bot", notify=["bob"])
+    await tables.set_member("bot", "d", notify=TOLD_AT_ONCE)
+    await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
+    await tables.write("d", "hello", rows=PUSH)
+    assert await work(notifier) == 0
+    now.forward(DELAY)
+    assert await work(notifier) == 1
+    assert devices.ids == ["d:1:r1"]
+
+
+async def test_what_is_cleared_is_not_told_to_a_bot(
+    tables: Tables, notifier: Notifier, devices: Devices
+) -> None:
+    await tables.add("d", "ann", "bot")
+    await tables.set_member("bot", "d", notify=TOLD_AT_ONCE, cleared_seq=1)
+    await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
+    await tables.write("d", "before", "after", rows=HOOK)
+    assert await work(notifier) == 1
+    assert devices.ids == ["d:2:hook"]
+
+
+async def test_who_waits_for_rows_is_woken(
+    tables: Tables, notifier: Notifier, devices: Devices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "POLL_SECONDS", 3600)
+    await tables.add("d", "ann", "bot")
+    await tables.set_member("bot", "d", notify=TOLD_AT_ONCE)
+    await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
+    running = asyncio.create_task(notifier.run())
+    try:
+        for number in (1, 2):
+            await tables.write("d", "hello", rows=HOOK)
+            notifier.wake()
+            async with asyncio.timeout(10):
+                while len(devices.told) < number:
+                    await asyncio.sleep(0.01)
+    finally:
+        running.cancel()

@@ -8,15 +8,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from hongyan.options.v1 import access_pb2
 
-from services.chat.registration_store import RegistrationStore, registered
-from services.chat.registrations import REGISTRATIONS_AT_MOST, WEB_PUSH, Registrations
+from services.chat.registration_store import RegistrationStore, note_registered
+from services.chat.registrations import REGISTRATIONS_AT_MOST, WEB_PUSH, WEBHOOK, Registrations
+from services.chat.tables import member
 from services.common.database import Database
 from services.common.errors import Invalid, NotFound
 from services.common.identity import Caller
 from tests.unit.chat.outbox import Clock, Tables
 
 BOB = Caller("bob", "bob-1")
+BOT = Caller("bot", "bot-1", frozenset([access_pb2.SCOPE_READ]))
 
 
 @pytest.fixture
@@ -183,9 +187,28 @@ async def test_sessions_of_one_user_that_register_at_once_all_do(
     assert held == {"bob-0", "bob-1", "bob-2"}
 
 
-async def test_who_adds_members_learns_who_is_registered(
+async def test_new_members_are_noted_to_be_told_as_they_are_registered(
     registrations: Registrations, database: Database
 ) -> None:
     await registrations.register(BOB, "apns", b"1", True)
+    await registrations.register(BOT, WEBHOOK, b"2", True)
+    users = ["ann", "bob", "bot"]
     async with database.begin() as connection:
-        assert await registered(connection, ["ann", "bob"]) == {"bob"}
+        await connection.execute(
+            sa.insert(member),
+            [{"user_id": it, "conversation_id": "new", "read_seq": 0} for it in users],
+        )
+        await note_registered(connection, "new", users)
+        rows = await connection.execute(
+            sa.select(member.c.user_id, member.c.notify).where(member.c.conversation_id == "new")
+        )
+        assert {(it.user_id, it.notify) for it in rows} == {("ann", 0), ("bob", 1), ("bot", 2)}
+
+
+async def test_a_bot_is_told_by_a_webhook_and_nobody_else_is(
+    registrations: Registrations,
+) -> None:
+    for who, provider in ((BOT, "apns"), (BOT, WEB_PUSH), (BOB, WEBHOOK)):
+        with pytest.raises(Invalid):
+            await registrations.register(who, provider, b"1", True)
+    assert await registrations.of_user("bot") == await registrations.of_user("bob") == []

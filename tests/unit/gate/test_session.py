@@ -5,6 +5,7 @@ from hongyan.gate.v1 import gate_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.common.identity import Caller
 from services.gate import frames
 from services.gate.session import WRITE_BYTES, Bounds, Session
 
@@ -12,7 +13,7 @@ Reason = gate_pb2.GoAwayReason
 
 
 def new_session(queue_frames: int = 10, queue_bytes: int = 10_000) -> Session:
-    session = Session("ann", "session-1", Bounds(queue_frames, queue_bytes), lambda: 0.0)
+    session = Session(Caller("ann", "session-1"), Bounds(queue_frames, queue_bytes), lambda: 0.0)
     session.start_sync()
     session.end_sync()
     return session
@@ -76,7 +77,7 @@ def test_hints_wait_while_a_sync_is_open() -> None:
 
 
 def test_a_new_session_holds_hints_until_its_first_difference() -> None:
-    session = Session("ann", "session-1", Bounds(10, 1_000), lambda: 0.0)
+    session = Session(Caller("ann", "session-1"), Bounds(10, 1_000), lambda: 0.0)
     session.push(pong(1))
     assert drain(session) == []
 

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/notification.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"\x93\x01\n\x07WebPush\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x18\x80\x08:\x08https://\x88\x01\x01\x12\x30\n\x06p256dh\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9_-]{80,100}=*$\x12-\n\x04\x61uth\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_-]{20,40}=*$\"S\n\tPushToken\x12+\n\x08provider\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x19\n\x05token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"\x93\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x14\n\x0cshow_content\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x97\x01\n\x13RegisterPushRequest\x12,\n\x08web_push\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.WebPushH\x00\x12+\n\x05token\x18\x02 \x01(\x0b\x32\x1a.hongyan.chat.v1.PushTokenH\x00\x12\x14\n\x0cshow_content\x18\x03 \x01(\x08\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"K\n\x14RegisterPushResponse\x12\x33\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Registration\"\x1e\n\x1cListPushRegistrationsRequest\"U\n\x1dListPushRegistrationsResponse\x12\x34\n\rregistrations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Registration\"N\n\x15UnregisterPushRequest\x12\x35\n\x0fregistration_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"\x18\n\x16UnregisterPushResponse\"\x16\n\x14GetWebPushKeyRequest\"+\n\x15GetWebPushKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t2\xcf\x04\n\x13NotificationService\x12\x82\x01\n\x0cRegisterPush\x12$.hongyan.chat.v1.RegisterPushRequest\x1a%.hongyan.chat.v1.RegisterPushResponse\"%\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/push-registrations:\x01*\x12\x9a\x01\n\x15ListPushRegistrations\x12-.hongyan.chat.v1.ListPushRegistrationsRequest\x1a..hongyan.chat.v1.ListPushRegistrationsResponse\"\"\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/push-registrations\x12\x97\x01\n\x0eUnregisterPush\x12&.hongyan.chat.v1.UnregisterPushRequest\x1a\'.hongyan.chat.v1.UnregisterPushResponse\"4\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02**(/v1/push-registrations/{registration_id}\x12|\n\rGetWebPushKey\x12%.hongyan.chat.v1.GetWebPushKeyRequest\x1a&.hongyan.chat.v1.GetWebPushKeyResponse\"\x1c\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/web-push-keyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"hongyan/chat/v1/notification.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"\x93\x01\n\x07WebPush\x12\'\n\x08\x65ndpoint\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x18\x80\x08:\x08https://\x88\x01\x01\x12\x30\n\x06p256dh\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[A-Za-z0-9_-]{80,100}=*$\x12-\n\x04\x61uth\x18\x03 \x01(\tB\x1f\xbaH\x1cr\x1a\x32\x18^[A-Za-z0-9_-]{20,40}=*$\"S\n\tPushToken\x12+\n\x08provider\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[a-z0-9_-]{1,32}$\x12\x19\n\x05token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"K\n\x07Webhook\x12$\n\x03url\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x18\x80\x08\x32\n^https?://\x88\x01\x01\x12\x1a\n\x06secret\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x10\x18\x80\x01\"\x93\x01\n\x0cRegistration\x12\x17\n\x0fregistration_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x10\n\x08provider\x18\x03 \x01(\t\x12\x14\n\x0cshow_content\x18\x04 \x01(\x08\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc4\x01\n\x13RegisterPushRequest\x12,\n\x08web_push\x18\x01 \x01(\x0b\x32\x18.hongyan.chat.v1.WebPushH\x00\x12+\n\x05token\x18\x02 \x01(\x0b\x32\x1a.hongyan.chat.v1.PushTokenH\x00\x12+\n\x07webhook\x18\x04 \x01(\x0b\x32\x18.hongyan.chat.v1.WebhookH\x00\x12\x14\n\x0cshow_content\x18\x03 \x01(\x08\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"K\n\x14RegisterPushResponse\x12\x33\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.Registration\"\x1e\n\x1cListPushRegistrationsRequest\"U\n\x1dListPushRegistrationsResponse\x12\x34\n\rregistrations\x18\x01 \x03(\x0b\x32\x1d.hongyan.chat.v1.Registration\"N\n\x15UnregisterPushRequest\x12\x35\n\x0fregistration_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"\x18\n\x16UnregisterPushResponse\"\x16\n\x14GetWebPushKeyRequest\"+\n\x15GetWebPushKeyResponse\x12\x12\n\npublic_key\x18\x01 \x01(\t2\xdb\x04\n\x13NotificationService\x12\x86\x01\n\x0cRegisterPush\x12$.hongyan.chat.v1.RegisterPushRequest\x1a%.hongyan.chat.v1.RegisterPushResponse\")\xb0\xe1\x18\x02\xb8\xe1\x18\x01\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/push-registrations:\x01*\x12\x9e\x01\n\x15ListPushRegistrations\x12-.hongyan.chat.v1.ListPushRegistrationsRequest\x1a..hongyan.chat.v1.ListPushRegistrationsResponse\"&\xb0\xe1\x18\x02\xb8\xe1\x18\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/push-registrations\x12\x9b\x01\n\x0eUnregisterPush\x12&.hongyan.chat.v1.UnregisterPushRequest\x1a\'.hongyan.chat.v1.UnregisterPushResponse\"8\xb0\xe1\x18\x02\xb8\xe1\x18\x01\x82\xd3\xe4\x93\x02**(/v1/push-registrations/{registration_id}\x12|\n\rGetWebPushKey\x12%.hongyan.chat.v1.GetWebPushKeyRequest\x1a&.hongyan.chat.v1.GetWebPushKeyResponse\"\x1c\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/web-push-keyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,40 +45,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHTOKEN'].fields_by_name['provider']._serialized_options = b'\272H\026r\0242\022^[a-z0-9_-]{1,32}$'
   _globals['_PUSHTOKEN'].fields_by_name['token']._loaded_options = None
   _globals['_PUSHTOKEN'].fields_by_name['token']._serialized_options = b'\272H\007r\005\020\001\030\200\010'
+  _globals['_WEBHOOK'].fields_by_name['url']._loaded_options = None
+  _globals['_WEBHOOK'].fields_by_name['url']._serialized_options = b'\272H\024r\022\030\200\0102\n^https?://\210\001\001'
+  _globals['_WEBHOOK'].fields_by_name['secret']._loaded_options = None
+  _globals['_WEBHOOK'].fields_by_name['secret']._serialized_options = b'\272H\007r\005\020\020\030\200\001'
   _globals['_REGISTERPUSHREQUEST'].oneofs_by_name['target']._loaded_options = None
   _globals['_REGISTERPUSHREQUEST'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
   _globals['_UNREGISTERPUSHREQUEST'].fields_by_name['registration_id']._loaded_options = None
   _globals['_UNREGISTERPUSHREQUEST'].fields_by_name['registration_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['RegisterPush']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RegisterPush']._serialized_options = b'\260\341\030\002\202\323\344\223\002\033\"\026/v1/push-registrations:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RegisterPush']._serialized_options = b'\260\341\030\002\270\341\030\001\202\323\344\223\002\033\"\026/v1/push-registrations:\001*'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListPushRegistrations']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListPushRegistrations']._serialized_options = b'\260\341\030\002\202\323\344\223\002\030\022\026/v1/push-registrations'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListPushRegistrations']._serialized_options = b'\260\341\030\002\270\341\030\001\202\323\344\223\002\030\022\026/v1/push-registrations'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['UnregisterPush']._loaded_options = None
-  _globals['_NOTIFICATIONSERVICE'].methods_by_name['UnregisterPush']._serialized_options = b'\260\341\030\002\202\323\344\223\002**(/v1/push-registrations/{registration_id}'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['UnregisterPush']._serialized_options = b'\260\341\030\002\270\341\030\001\202\323\344\223\002**(/v1/push-registrations/{registration_id}'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetWebPushKey']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetWebPushKey']._serialized_options = b'\260\341\030\002\202\323\344\223\002\022\022\020/v1/web-push-key'
   _globals['_WEBPUSH']._serialized_start=181
   _globals['_WEBPUSH']._serialized_end=328
   _globals['_PUSHTOKEN']._serialized_start=330
   _globals['_PUSHTOKEN']._serialized_end=413
-  _globals['_REGISTRATION']._serialized_start=416
-  _globals['_REGISTRATION']._serialized_end=563
-  _globals['_REGISTERPUSHREQUEST']._serialized_start=566
-  _globals['_REGISTERPUSHREQUEST']._serialized_end=717
-  _globals['_REGISTERPUSHRESPONSE']._serialized_start=719
-  _globals['_REGISTERPUSHRESPONSE']._serialized_end=794
-  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_start=796
-  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_end=826
-  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_start=828
-  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_end=913
-  _globals['_UNREGISTERPUSHREQUEST']._serialized_start=915
-  _globals['_UNREGISTERPUSHREQUEST']._serialized_end=993
-  _globals['_UNREGISTERPUSHRESPONSE']._serialized_start=995
-  _globals['_UNREGISTERPUSHRESPONSE']._serialized_end=1019
-  _globals['_GETWEBPUSHKEYREQUEST']._serialized_start=1021
-  _globals['_GETWEBPUSHKEYREQUEST']._serialized_end=1043
-  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_start=1045
-  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_end=1088
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=1091
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1682
+  _globals['_WEBHOOK']._serialized_start=415
+  _globals['_WEBHOOK']._serialized_end=490
+  _globals['_REGISTRATION']._serialized_start=493
+  _globals['_REGISTRATION']._serialized_end=640
+  _globals['_REGISTERPUSHREQUEST']._serialized_start=643
+  _globals['_REGISTERPUSHREQUEST']._serialized_end=839
+  _globals['_REGISTERPUSHRESPONSE']._serialized_start=841
+  _globals['_REGISTERPUSHRESPONSE']._serialized_end=916
+  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_start=918
+  _globals['_LISTPUSHREGISTRATIONSREQUEST']._serialized_end=948
+  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_start=950
+  _globals['_LISTPUSHREGISTRATIONSRESPONSE']._serialized_end=1035
+  _globals['_UNREGISTERPUSHREQUEST']._serialized_start=1037
+  _globals['_UNREGISTERPUSHREQUEST']._serialized_end=1115
+  _globals['_UNREGISTERPUSHRESPONSE']._serialized_start=1117
+  _globals['_UNREGISTERPUSHRESPONSE']._serialized_end=1141
+  _globals['_GETWEBPUSHKEYREQUEST']._serialized_start=1143
+  _globals['_GETWEBPUSHKEYREQUEST']._serialized_end=1165
+  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_start=1167
+  _globals['_GETWEBPUSHKEYRESPONSE']._serialized_end=1210
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1213
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1816
 # @@protoc_insertion_point(module_scope)

@@ -76,6 +76,36 @@ class PushToken(_message.Message):
 Global___PushToken: _TypeAlias = PushToken  # noqa: Y015
 
 @_typing.final
+class Webhook(_message.Message):
+    """Where a bot gets messages: each text of its conversations is posted there as
+    JSON, signed, at least once.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where to post: https. Only where the operator lets users name private
+    addresses may it be http.
+    """
+    secret: _builtins.str
+    """What signs the posts, 16 to 128 characters."""
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
+
+@_typing.final
 class Registration(_message.Message):
     """One place where a user is told."""
 
@@ -91,7 +121,7 @@ class Registration(_message.Message):
     session_id: _builtins.str
     """The session that it belongs to."""
     provider: _builtins.str
-    """"web_push", or the provider of a token."""
+    """"web_push", "webhook", or the provider of a token."""
     show_content: _builtins.bool
     """Whether the text of messages is told too."""
     @_builtins.property
@@ -123,6 +153,7 @@ class RegisterPushRequest(_message.Message):
 
     WEB_PUSH_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     SHOW_CONTENT_FIELD_NUMBER: _builtins.int
     show_content: _builtins.bool
     """Whether the text of messages and the name of who wrote it are told too:
@@ -136,18 +167,23 @@ class RegisterPushRequest(_message.Message):
     def token(self) -> Global___PushToken:
         """A device of another push service."""
 
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """A bot's server; for bots, and nothing else is."""
+
     def __init__(
         self,
         *,
         web_push: Global___WebPush | None = ...,
         token: Global___PushToken | None = ...,
+        webhook: Global___Webhook | None = ...,
         show_content: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "token", b"token", "web_push", b"web_push"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target", "token", b"token", "web_push", b"web_push", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["show_content", b"show_content", "target", b"target", "token", b"token", "web_push", b"web_push"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["show_content", b"show_content", "target", b"target", "token", b"token", "web_push", b"web_push", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["web_push", "token"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["web_push", "token", "webhook"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 

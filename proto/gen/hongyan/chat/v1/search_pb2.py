@@ -28,7 +28,7 @@ from hongyan.chat.v1 import message_pb2 as hongyan_dot_chat_dot_v1_dot_message__
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chongyan/chat/v1/search.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"\x9c\x01\n\rSearchRequest\x12\x18\n\x05query\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x35\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"g\n\x0eSearchResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08indexing\x18\x03 \x01(\x08\x32{\n\rSearchService\x12j\n\x06Search\x12\x1e.hongyan.chat.v1.SearchRequest\x1a\x1f.hongyan.chat.v1.SearchResponse\"\x1f\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/messages:searchb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chongyan/chat/v1/search.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1dhongyan/chat/v1/message.proto\x1a\x1fhongyan/options/v1/access.proto\"\x9c\x01\n\rSearchRequest\x12\x18\n\x05query\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x35\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\x12\x1c\n\tpage_size\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"g\n\x0eSearchResponse\x12*\n\x08messages\x18\x01 \x03(\x0b\x32\x18.hongyan.chat.v1.Message\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08indexing\x18\x03 \x01(\x08\x32\x7f\n\rSearchService\x12n\n\x06Search\x12\x1e.hongyan.chat.v1.SearchRequest\x1a\x1f.hongyan.chat.v1.SearchResponse\"#\xb0\xe1\x18\x02\xb8\xe1\x18\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/messages:searchb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_SEARCHREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\260\341\030\002\202\323\344\223\002\025\022\023/v1/messages:search'
+  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\260\341\030\002\270\341\030\001\202\323\344\223\002\025\022\023/v1/messages:search'
   _globals['_SEARCHREQUEST']._serialized_start=173
   _globals['_SEARCHREQUEST']._serialized_end=329
   _globals['_SEARCHRESPONSE']._serialized_start=331
   _globals['_SEARCHRESPONSE']._serialized_end=434
   _globals['_SEARCHSERVICE']._serialized_start=436
-  _globals['_SEARCHSERVICE']._serialized_end=559
+  _globals['_SEARCHSERVICE']._serialized_end=563
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,39 @@ ACCESS_INTERNAL: Access.ValueType  # 3
 """Another service of this installation, which knows the internal key."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
+class _Scope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCOPE_UNSPECIFIED: _Scope.ValueType  # 0
+    """Not declared: no bot may call."""
+    SCOPE_READ: _Scope.ValueType  # 1
+    """To see what the bot sees."""
+    SCOPE_WRITE: _Scope.ValueType  # 2
+    """To send messages, and to say what the bot has read."""
+    SCOPE_MANAGE: _Scope.ValueType  # 3
+    """To change the bot's profile, and to act in groups as its role lets it."""
+
+class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
+    """What a bot's token must hold for an rpc of ACCESS_USER. A person's session may
+    do all that the person may.
+    """
+
+SCOPE_UNSPECIFIED: Scope.ValueType  # 0
+"""Not declared: no bot may call."""
+SCOPE_READ: Scope.ValueType  # 1
+"""To see what the bot sees."""
+SCOPE_WRITE: Scope.ValueType  # 2
+"""To send messages, and to say what the bot has read."""
+SCOPE_MANAGE: Scope.ValueType  # 3
+"""To change the bot's profile, and to act in groups as its role lets it."""
+Global___Scope: _TypeAlias = Scope  # noqa: Y015
+
 ACCESS_FIELD_NUMBER: _builtins.int
+SCOPE_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access.ValueType]
 """Who may call this rpc."""
+scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Scope.ValueType]
+"""Which scope a bot needs to call this rpc."""

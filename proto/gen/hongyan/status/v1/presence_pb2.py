@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n hongyan/status/v1/presence.proto\x12\x11hongyan.status.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"{\n\x08Presence\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .hongyan.status.v1.PresenceState\x12-\n\tactive_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0cQueryRequest\x12\x38\n\x08user_ids\x18\x01 \x03(\tB&\xbaH#\x92\x01 \x08\x01\x10\xc8\x01\"\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"?\n\rQueryResponse\x12.\n\tpresences\x18\x01 \x03(\x0b\x32\x1b.hongyan.status.v1.Presence*f\n\rPresenceState\x12\x1e\n\x1aPRESENCE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PRESENCE_STATE_ONLINE\x10\x01\x12\x1a\n\x16PRESENCE_STATE_OFFLINE\x10\x02\x32w\n\x0fPresenceService\x12\x64\n\x05Query\x12\x1f.hongyan.status.v1.QueryRequest\x1a .hongyan.status.v1.QueryResponse\"\x18\xb0\xe1\x18\x02\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/presenceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n hongyan/status/v1/presence.proto\x12\x11hongyan.status.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fhongyan/options/v1/access.proto\"{\n\x08Presence\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .hongyan.status.v1.PresenceState\x12-\n\tactive_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0cQueryRequest\x12\x38\n\x08user_ids\x18\x01 \x03(\tB&\xbaH#\x92\x01 \x08\x01\x10\xc8\x01\"\x19r\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\"?\n\rQueryResponse\x12.\n\tpresences\x18\x01 \x03(\x0b\x32\x1b.hongyan.status.v1.Presence*f\n\rPresenceState\x12\x1e\n\x1aPRESENCE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PRESENCE_STATE_ONLINE\x10\x01\x12\x1a\n\x16PRESENCE_STATE_OFFLINE\x10\x02\x32{\n\x0fPresenceService\x12h\n\x05Query\x12\x1f.hongyan.status.v1.QueryRequest\x1a .hongyan.status.v1.QueryResponse\"\x1c\xb0\xe1\x18\x02\xb8\xe1\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/presenceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYREQUEST'].fields_by_name['user_ids']._loaded_options = None
   _globals['_QUERYREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H#\222\001 \010\001\020\310\001\"\031r\0272\025^[A-Za-z0-9_-]{1,64}$'
   _globals['_PRESENCESERVICE'].methods_by_name['Query']._loaded_options = None
-  _globals['_PRESENCESERVICE'].methods_by_name['Query']._serialized_options = b'\260\341\030\002\202\323\344\223\002\016\022\014/v1/presence'
+  _globals['_PRESENCESERVICE'].methods_by_name['Query']._serialized_options = b'\260\341\030\002\270\341\030\001\202\323\344\223\002\016\022\014/v1/presence'
   _globals['_PRESENCESTATE']._serialized_start=444
   _globals['_PRESENCESTATE']._serialized_end=546
   _globals['_PRESENCE']._serialized_start=180
@@ -48,5 +48,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYRESPONSE']._serialized_start=379
   _globals['_QUERYRESPONSE']._serialized_end=442
   _globals['_PRESENCESERVICE']._serialized_start=548
-  _globals['_PRESENCESERVICE']._serialized_end=667
+  _globals['_PRESENCESERVICE']._serialized_end=671
 # @@protoc_insertion_point(module_scope)

@@ -154,7 +154,8 @@ class AccountServiceServicer:
     def Refresh(self, request, context):
         """Exchanges a refresh token for a new pair. Each refresh token works once;
         one that comes a second time ends its session, since it was stolen or
-        copied.
+        copied. A bot's token is exchanged here too, as often as need be: the answer
+        has it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,8 @@ class AccountServiceStub:
     Refresh: _grpc.UnaryUnaryMultiCallable[_account_pb2.RefreshRequest, _account_pb2.RefreshResponse]
     """Exchanges a refresh token for a new pair. Each refresh token works once;
     one that comes a second time ends its session, since it was stolen or
-    copied.
+    copied. A bot's token is exchanged here too, as often as need be: the answer
+    has it again.
     """
     RevokeSession: _grpc.UnaryUnaryMultiCallable[_account_pb2.RevokeSessionRequest, _account_pb2.RevokeSessionResponse]
     """Ends one of the caller's sessions; the id "current" ends the caller's own
@@ -119,7 +120,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     Refresh: _aio.UnaryUnaryMultiCallable[_account_pb2.RefreshRequest, _account_pb2.RefreshResponse]  # type: ignore[assignment]
     """Exchanges a refresh token for a new pair. Each refresh token works once;
     one that comes a second time ends its session, since it was stolen or
-    copied.
+    copied. A bot's token is exchanged here too, as often as need be: the answer
+    has it again.
     """
     RevokeSession: _aio.UnaryUnaryMultiCallable[_account_pb2.RevokeSessionRequest, _account_pb2.RevokeSessionResponse]  # type: ignore[assignment]
     """Ends one of the caller's sessions; the id "current" ends the caller's own
@@ -205,7 +207,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_pb2.RefreshResponse, _abc.Awaitable[_account_pb2.RefreshResponse]]:
         """Exchanges a refresh token for a new pair. Each refresh token works once;
         one that comes a second time ends its session, since it was stolen or
-        copied.
+        copied. A bot's token is exchanged here too, as often as need be: the answer
+        has it again.
         """
 
     @_abc_1.abstractmethod

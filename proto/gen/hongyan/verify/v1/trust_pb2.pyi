@@ -230,6 +230,7 @@ class Policy(_message.Message):
     STRANGER_POLICY_FIELD_NUMBER: _builtins.int
     HIDE_READ_RECEIPTS_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     add_policy: _account_pb2.AddPolicy.ValueType
@@ -240,6 +241,8 @@ class Policy(_message.Message):
     """Whether the user's read cursor is for nobody."""
     kind: _account_pb2.UserKind.ValueType
     """Whether it is a person."""
+    owner_id: _builtins.str
+    """Whose bot it is; empty: nobody's."""
     def __init__(
         self,
         *,
@@ -248,10 +251,11 @@ class Policy(_message.Message):
         stranger_policy: _account_pb2.StrangerPolicy.ValueType = ...,
         hide_read_receipts: _builtins.bool = ...,
         kind: _account_pb2.UserKind.ValueType = ...,
+        owner_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_read_receipts", b"hide_read_receipts", "kind", b"kind", "stranger_policy", b"stranger_policy", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_policy", b"add_policy", "hide_read_receipts", b"hide_read_receipts", "kind", b"kind", "owner_id", b"owner_id", "stranger_policy", b"stranger_policy", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
