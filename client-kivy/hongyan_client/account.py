@@ -158,6 +158,14 @@ class AccountCalls:
         self.tokens = tokens
         return _account(answer.me)
 
+    async def login_as_bot(self, token: str) -> None:
+        """Becomes the session of a bot's token, and keeps it."""
+        request = account_pb2.RefreshRequest(refresh_token=token)
+        answer = await self._channel.call(self._stub.Refresh, request)
+        tokens = from_proto(answer.tokens, self._now(), self._address)
+        await asyncio.to_thread(self._store.save, tokens)
+        self.tokens = tokens
+
     async def logout(self) -> None:
         """Ends the session on the server, then forgets the tokens."""
         with contextlib.suppress(Unauthenticated, NotLoggedIn):
@@ -238,7 +246,14 @@ def _account(me: account_pb2.Me) -> model.Account:
 
 
 def _user(user: account_pb2.User) -> model.User:
-    return model.User(user.user_id, user.display_name, user.handle, user.signature, user.region)
+    return model.User(
+        user.user_id,
+        user.display_name,
+        user.handle,
+        user.signature,
+        user.region,
+        user.kind == account_pb2.USER_KIND_BOT,
+    )
 
 
 def _session(session: account_pb2.Session) -> model.Session:

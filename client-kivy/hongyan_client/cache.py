@@ -3,6 +3,8 @@
 Per conversation there is a window, first_seq to head_seq, in which every entry is present.
 """
 
+from typing import Any
+
 from hongyan_client.cache_conversations import ConversationTable
 from hongyan_client.cache_outbox import OutboxTable
 from hongyan_client.model import User
@@ -14,23 +16,29 @@ class Cache(ConversationTable, OutboxTable):
     def user(self, user_id: str) -> tuple[User, int] | None:
         """Returns a user and when the profile was fetched, in microseconds."""
         row = self._one(
-            "SELECT display_name, handle, signature, region, fetched_at FROM user"
+            "SELECT display_name, handle, signature, region, bot, fetched_at FROM user"
             " WHERE user_id = ?",
             user_id,
         )
-        return (User(user_id, *row[:4]), row[4]) if row else None
+        return _user(user_id, row) if row else None
 
     def put_user(self, user: User, now_micros: int) -> None:
         """Keeps a profile."""
         self._database.execute(
             "INSERT OR REPLACE INTO user (user_id, display_name, handle, signature, region,"
-            " fetched_at) VALUES (?, ?, ?, ?, ?, ?)",
+            " bot, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 user.user_id,
                 user.display_name,
                 user.handle,
                 user.signature,
                 user.region,
+                int(user.bot),
                 now_micros,
             ),
         )
+
+
+def _user(user_id: str, row: tuple[Any, ...]) -> tuple[User, int]:
+    name, handle, signature, region, bot, fetched_at = row
+    return User(user_id, name, handle, signature, region, bool(bot)), fetched_at

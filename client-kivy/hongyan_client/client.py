@@ -26,6 +26,7 @@ from grpclib.const import Status
 from hongyan.verify.v1 import account_pb2
 
 from hongyan_client.account import AccountCalls
+from hongyan_client.bots import BotOwner
 from hongyan_client.channel import Channel
 from hongyan_client.errors import (
     DeadlineExceeded,
@@ -55,7 +56,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-class Client(Talk, People, Groups):
+class Client(Talk, People, Groups, BotOwner):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -144,6 +145,12 @@ class Client(Talk, People, Groups):
         account = await self.account.login(email, password, device)
         self._close_local()
         return account
+
+    async def login_as_bot(self, token: str) -> None:
+        """Becomes the bot whose token it is; raises Unauthenticated when it does not work."""
+        await self._stop()
+        await self.account.login_as_bot(token)
+        self._close_local()
 
     def _device_id(self) -> str:
         """Returns the device's id, made once and kept through log-outs."""

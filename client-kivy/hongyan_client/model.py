@@ -355,6 +355,40 @@ class User:
     handle: str = ""
     signature: str = ""
     region: str = ""
+    bot: bool = False
+    """Whether it is a program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A bot of the account."""
+
+    user_id: str
+    display_name: str
+    handle: str
+    signature: str
+    public: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BotToken:
+    """What is known of a bot's token besides itself; `expires_at` is None when it does not end."""
+
+    token_id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    used_at: datetime
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BotCommand:
+    """One thing that a bot understands: what is written after the slash, and what it does."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)

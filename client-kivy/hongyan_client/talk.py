@@ -181,6 +181,12 @@ class Talk(ABC):
         if self.is_started:
             local.connection.schedule_cursors()
 
+    async def mark_read_now(self, conversation_id: str, seq: int) -> None:
+        """Moves the own cursor and returns when the server has it."""
+        local = self._open()
+        read_seq = await local.chat.mark_read(conversation_id, seq)
+        local.sync.move_read(conversation_id, local.cache.user_id, read_seq)
+
     # What a conversation is to the account
 
     async def update_settings(self, conversation_id: str, **values: Any) -> Settings:

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # The services whose rpcs test_groups_rest.py calls, each of them.
 OF_PEOPLE = ("ContactService", "GroupService")
+# And those that test_bots.py calls.
+OF_BOTS = ("BotService",)
 
 
 def faces(*services: str) -> dict[str, tuple[str, str]]:
@@ -50,7 +52,7 @@ class Script:
 
     async def __call__(self, rpc: str, body=None, query=None, **path: str) -> httpx.Response:
         verb, template = faces()[rpc]
-        url = re.sub(r"{(\w+)}", lambda match: path[match[1]], template)
+        url = re.sub(r"{(?:\w+\.)?(\w+)}", lambda match: path[match[1]], template)
         return await self._rest.request(
             verb, url, json=body, params=query, headers=self._headers, timeout=20
         )
@@ -178,7 +180,7 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     ok("DeleteAccount", await mei("DeleteAccount", {"password": "a quite new one 9"}))
     gone = ok("GetUser", await bo_script("GetUser", user_id=me["user_id"]))["user"]
     assert (gone["display_name"], gone["deleted"]) == ("", True)
-    assert used == set(faces()) - set(faces(*OF_PEOPLE)), "an rpc without its case here"
+    assert used == set(faces()) - set(faces(*OF_PEOPLE, *OF_BOTS)), "an rpc without its case here"
 
 
 async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: httpx.AsyncClient):
@@ -244,6 +246,18 @@ REFUSALS = {
     "DeleteAvatar": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
     "GetAvatar": ((None, {}, {"avatar_id": NOBODY}), (404, "AVATAR_NOT_FOUND", set())),
     "DeleteAccount": (({"password": "wrong"}, {}, {}), (403, "PASSWORD_WRONG", set())),
+    "CreateBot": (({"bot": {}}, {}, {}), (400, "INVALID_FIELD", {"bot.display_name"})),
+    "ListBots": ((None, {"page": 1}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "UpdateBot": (({"signature": "mine"}, {}, HIM), (404, "BOT_NOT_FOUND", set())),
+    "DeleteBot": ((None, {}, HIM), (404, "BOT_NOT_FOUND", set())),
+    "CreateBotToken": (({"scopes": [0]}, {}, HIM), (400, "INVALID_FIELD", {"scopes[0]"})),
+    "ListBotTokens": ((None, {}, HIM), (404, "BOT_NOT_FOUND", set())),
+    "RevokeBotToken": ((None, {}, HIM | {"token_id": NOBODY}), (404, "BOT_NOT_FOUND", set())),
+    "SetBotCommands": (
+        ({"commands": [{"name": "a b", "description": "?"}]}, {}, HIM),
+        (400, "INVALID_FIELD", {"commands[0].name"}),
+    ),
+    "ListBotCommands": ((None, {}, HIM), (404, "BOT_NOT_FOUND", set())),
     "ListContacts": ((None, {"page_size": 1001}, {}), (400, "INVALID_FIELD", {"page_size"})),
     "UpdateContact": (({"remark": "林"}, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),
     "DeleteContact": ((None, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),
@@ -316,6 +330,7 @@ async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient
         "avatar_id": NOBODY,
         "code_id": NOBODY,
         "invite_id": NOBODY,
+        "token_id": NOBODY,
         "seq": "1",
     }
     names = {method: path for path in ACCESS if (method := path.rpartition("/")[2]) in faces()}

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from hongyan_client.channel import Address
 from hongyan_client.terminal import (
     account_commands,
+    bot_commands,
     chat_commands,
     entry_commands,
     group_commands,
@@ -55,6 +56,7 @@ chat_commands.add_to(app)
 entry_commands.add_to(app)
 people_commands.add_to(app)
 app.add_typer(group_commands.app, name="group")
+app.add_typer(bot_commands.app, name="bot")
 app.add_typer(rpc_commands.app, name="rpc")
 
 

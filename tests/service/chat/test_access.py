@@ -19,7 +19,7 @@ from hongyan.chat.v1 import (
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import presence_pb2
 
-from services.common.contract import ACCESS, FILES
+from services.common.contract import ACCESS, FILES, SCOPE
 from tests.service.gate.device import Device, read, send, sync_event
 from tests.service.gate.world import INTERNAL_KEY, ChatPod, GatePod, Service, Verify
 
@@ -89,6 +89,20 @@ async def test_without_a_good_token_a_user_rpc_is_closed(
             grpc.StatusCode.UNAUTHENTICATED,
             expected,
         )
+
+
+@pytest.mark.parametrize("path", OF_USERS)
+async def test_a_bot_calls_what_its_scopes_open_and_nothing_else(
+    channels: Channels, verify: Verify, path: str
+) -> None:
+    scopes = {number for number in access_pb2.Scope.values() if number}
+    for held in (*({one} for one in scopes), scopes):
+        bot = verify.token("bot", scopes=held)
+        code, why = await call(channels, path, (("authorization", f"Bearer {bot}"),))
+        if not SCOPE[path]:
+            assert (code, why) == (grpc.StatusCode.PERMISSION_DENIED, "NOT_FOR_BOTS")
+        else:
+            assert (why == "SCOPE_MISSING") is (SCOPE[path] not in held)
 
 
 @pytest.mark.parametrize("path", INTERNAL)

@@ -80,6 +80,7 @@ async def test_a_token_works_again_and_again_until_it_is_revoked(
     pod.now += 3600
     tokens = await actor.refresh(made.token)
     assert (tokens.refresh_token, tokens.user_id) == (made.token, bot.user_id)
+    actor.token = tokens.access_token
     owner.token = (await owner.login()).access_token
     request = bot_pb2.ListBotTokensRequest(user_id=bot.user_id)
     [listed] = (await owner.call("ListBotTokens", request)).bot_tokens
