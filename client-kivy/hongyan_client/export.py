@@ -16,6 +16,7 @@ account.json       your profile
 sessions.jsonl     where you are logged in
 contacts.jsonl     your friends, and whom you have blocked
 requests.jsonl     requests to be friends
+bots.jsonl         your bots
 conversations.jsonl
 messages/ID.jsonl  each conversation as you can read it, the oldest first
 """
@@ -36,6 +37,7 @@ async def export(client: Client, path: Path, progress: Progress) -> int:
         _write(archive, "sessions", await client.sessions())
         _write(archive, "contacts", await client.contacts())
         _write(archive, "requests", await client.contact_requests())
+        _write(archive, "bots", await client.bots())
         await client.conversations()
         listed = client.known_conversations()
         _write(archive, "conversations", listed)

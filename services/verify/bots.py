@@ -43,7 +43,7 @@ class BotRows(Protocol):
     async def session(self, session_id: str) -> Session | None: ...
     async def sessions(self, user_id: str) -> list[Session]: ...
     async def end_session(self, session_id: str, now: int) -> None: ...
-    async def end_expired(self, now: int) -> int: ...
+    async def expired(self, now: int) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +178,21 @@ class Bots:
         """Ends tokens whose time is over, for ever."""
         while True:
             try:
-                async with self._begin() as store:
-                    ended = await store.end_expired(self._now())
-                if ended:
-                    ACTS.labels("token_expired").inc(ended)
+                await self.end_expired()
             except AppError as error:
                 log.warning("bots.not_expired", reason=error.reason)
             except Exception as error:  # the next look may do better
                 log.error("bots.not_expired", exc_info=error)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def end_expired(self) -> None:
+        """Ends the tokens whose time is over."""
+        async with self._read() as store:
+            expired = await store.expired(self._now())
+        for token_id in expired:
+            async with self._begin() as store:
+                await store.end_session(token_id, self._now())
+            ACTS.labels("token_expired").inc()
 
     # Commands
 

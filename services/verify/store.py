@@ -305,14 +305,14 @@ class Store:
         """Ends every session of a user."""
         await self._end(session.c.user_id == user_id, now)
 
-    async def end_expired(self, now: int) -> int:
-        """Ends bots' tokens whose time is over; returns how many."""
-        ended = await self._connection.execute(
-            sa.update(session)
-            .where(session.c.expires_at <= now, session.c.ended_at.is_(None))
-            .values(ended_at=now)
+    async def expired(self, now: int) -> list[str]:
+        """Returns bots' tokens whose time is over and that have not ended."""
+        rows = await self._connection.execute(
+            sa.select(session.c.session_id).where(
+                session.c.expires_at <= now, session.c.ended_at.is_(None)
+            )
         )
-        return int(ended.rowcount)
+        return [session_id for (session_id,) in rows]
 
     async def _end(self, condition: sa.ColumnElement[bool], now: int) -> None:
         await self._connection.execute(

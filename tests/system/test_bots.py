@@ -1,11 +1,9 @@
 """Bots: made by a person, added by others, in a group; by stream, by webhook and by REST."""
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from hongyan_client.model import BotCommand, Message
 from tests.faults.people import Device, Town, until
 from tests.service.chat.receiver import Receiver
 from tests.service.conftest import free_port
+from tests.system.echo import echo, running
 from tests.system.test_commands import Terminal
 from tests.system.test_groups_rest import Story
 from tests.system.test_rest import OF_BOTS, Script, faces, rest, script  # noqa: F401
@@ -25,24 +24,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a-secret-of-the-tests"
-
-
-async def echo(bot: Bot, heard: list[str]) -> None:
-    async for message in bot.messages():
-        heard.append(message.text)
-        await bot.reply(message, f"回声 {message.text}", quote=True)
-
-
-@contextlib.asynccontextmanager
-async def running(bot: Bot, heard: list[str]) -> AsyncIterator[Bot]:
-    """Runs an echo until the end of the block."""
-    async with bot:
-        task = asyncio.create_task(echo(bot, heard))
-        try:
-            yield bot
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 async def shows(device: Device, conversation_id: str, text: str) -> None:
@@ -265,7 +246,7 @@ async def test_all_of_a_bots_life_by_rest(town: Town, rest) -> None:  # noqa: F8
 
 async def test_a_bot_at_the_terminal(town: Town, tmp_path: Path) -> None:
     ling = await town.newcomer("ling", start=False)
-    hongyan = Terminal(town.system.address, ling.home)
+    hongyan = Terminal(town.system.address, ling.client.home)
     await ling.close()
     [made] = await hongyan.json("bot", "create", "天气", "--signature", "晴雨")
     assert made["display_name"] == "天气"

@@ -1,12 +1,18 @@
-"""Five people, a group and its whole life; a second device that was away has all of it."""
+"""Five people, a bot, a group and its whole life; a second device that was away has all of it."""
 
 import asyncio
+import zipfile
+from pathlib import Path
 
 import pytest
 
+from hongyan_client import Bot
 from hongyan_client.errors import PermissionDenied
+from hongyan_client.export import export
 from hongyan_client.model import MessageState, MessageStateChanged
+from loadtest.accounts import PASSWORD
 from tests.faults.people import Device, Town, until
+from tests.system.echo import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,16 +64,17 @@ def words(device: Device, conversation_id: str) -> list[str]:
     return [it.event.what if it.event else it.text for it in messages]
 
 
-async def test_five_people_and_a_group(town: Town):
+async def test_five_people_and_a_group(town: Town, tmp_path: Path):
     ling, bo, kai, mei, ann = await asyncio.gather(
         *(town.newcomer(name) for name in ("ling", "bo", "kai", "mei", "ann"))
     )
     tablet = await town.second_device(ling, start=False)
     await befriend(ling, bo, kai, mei, ann)
+    bo_id = bo.client.user_id
     assert {it.user_id for it in await ling.client.contacts()} == {
         it.client.user_id for it in (bo, kai, mei, ann)
     }
-    await ling.client.update_contact(bo.client.user_id, remark="波波", tags=["饭友"], starred=True)
+    await ling.client.update_contact(ann.client.user_id, remark="安安", tags=["饭友"], starred=True)
 
     # The group is made, and one more joins by an invite and with approval.
     friends = [it.client.user_id for it in (bo, kai, mei)]
@@ -118,13 +125,22 @@ async def test_five_people_and_a_group(town: Town):
     await ling.client.update_group(id, muted=False)
     await say(kai, id, "我来了")
 
+    # A bot answers in the group.
+    bot = await ling.client.create_bot("回声")
+    await ling.client.request_contact(bot.user_id)
+    assert await ling.client.add_members(id, [bot.user_id]) == ([bot.user_id], [])
+    token, _ = await ling.client.create_bot_token(bot.user_id)
+    async with running(Bot(town.system.address, token, tmp_path / "bot"), []):
+        await say(mei, id, "周六下雨吗？")
+        await until(lambda: "回声 周六下雨吗？" in words(ann, id), "the bot has answered")
+
     # One is removed, and sees nothing later.
     await mei.client.remove_member(id, kai.client.user_id)
     await say(bo, id, "他走了")
     await until(lambda: words(kai, id)[-1] == "left", "the one who goes is told so")
     assert await refused(kai, id, "喂？") == "NOT_A_MEMBER"
     assert [it.event.what if it.event else it.text for it in await kai.client.history(id)][-2:] == [
-        "我来了",
+        "回声 周六下雨吗？",
         "left",
     ]
     with pytest.raises(PermissionDenied):
@@ -135,6 +151,16 @@ async def test_five_people_and_a_group(town: Town):
     await bo.client.dissolve_group(id)
     for device in (ling, bo, mei, ann):
         await until(lambda device=device: words(device, id)[-1] == "dissolved", "it is over")
+
+    # One takes all of theirs along and goes; what they said stays with the others.
+    await export(bo.client, tmp_path / "bo.zip", lambda *_: None)
+    with zipfile.ZipFile(tmp_path / "bo.zip") as archive:
+        exported = archive.read(f"messages/{id}.jsonl").decode()
+    assert "他走了" in exported
+    assert "周六晚七点" in exported
+    await bo.client.delete_account(PASSWORD)
+    await until(lambda: not ling.client.contact(bo_id).friend, "a friend less")
+    assert (await mei.client.account.user(bo_id)).display_name == ""
     ended = mei.client.conversation(id)
     assert ended is not None
     assert ended.group is not None
@@ -143,8 +169,8 @@ async def test_five_people_and_a_group(town: Town):
     # The tablet was away all the time.
     await tablet.start()
     await until(lambda: len(tablet.client._open().cache.contacts()) == 4, "all contacts")
-    assert tablet.client.contact(bo.client.user_id) == ling.client.contact(bo.client.user_id)
-    assert tablet.client.contact(bo.client.user_id).remark == "波波"
+    assert tablet.client.contact(ann.client.user_id) == ling.client.contact(ann.client.user_id)
+    assert tablet.client.contact(ann.client.user_id).remark == "安安"
     await tablet.client.history(id)
     assert words(tablet, id) == words(ling, id)
     assert words(ling, id) == [
@@ -157,6 +183,9 @@ async def test_five_people_and_a_group(town: Town):
         "先别说话",
         "changed",
         "我来了",
+        "joined",
+        "周六下雨吗？",
+        "回声 周六下雨吗？",
         "left",
         "他走了",
         "transferred",

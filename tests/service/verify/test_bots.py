@@ -105,8 +105,7 @@ async def test_a_token_ends_when_its_time_is_over(
     actor.token = (await actor.refresh(made.token)).access_token
     pod.now += 601
     assert (await refusal(actor.refresh(made.token))).reason == "REFRESH_TOKEN_INVALID"
-    async with pod._begin() as store:
-        assert await store.end_expired(int(pod.now * 1_000_000)) == 1
+    await pod.bots.end_expired()
     await pod.trust.refresh()
     assert (await refusal(actor.me())).reason == "SESSION_ENDED"
 
