@@ -14,23 +14,24 @@ class Cache(ConversationTable, OutboxTable):
     def user(self, user_id: str) -> tuple[User, int] | None:
         """Returns a user and when the profile was fetched, in microseconds."""
         row = self._one(
-            "SELECT display_name, handle, signature, region, fetched_at FROM user"
+            "SELECT display_name, handle, signature, region, avatar_id, fetched_at FROM user"
             " WHERE user_id = ?",
             user_id,
         )
-        return (User(user_id, *row[:4]), row[4]) if row else None
+        return (User(user_id, *row[:5]), row[5]) if row else None
 
     def put_user(self, user: User, now_micros: int) -> None:
         """Keeps a profile."""
         self._database.execute(
             "INSERT OR REPLACE INTO user (user_id, display_name, handle, signature, region,"
-            " fetched_at) VALUES (?, ?, ?, ?, ?, ?)",
+            " avatar_id, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 user.user_id,
                 user.display_name,
                 user.handle,
                 user.signature,
                 user.region,
+                user.avatar_id,
                 now_micros,
             ),
         )

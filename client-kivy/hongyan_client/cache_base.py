@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE conversation (
@@ -56,7 +56,8 @@ CREATE TABLE hidden_ahead (
 ) WITHOUT ROWID;
 CREATE TABLE user (
   user_id TEXT PRIMARY KEY, display_name TEXT NOT NULL, handle TEXT NOT NULL,
-  signature TEXT NOT NULL, region TEXT NOT NULL, fetched_at INTEGER NOT NULL
+  signature TEXT NOT NULL, region TEXT NOT NULL,
+  avatar_id TEXT NOT NULL, fetched_at INTEGER NOT NULL
 );
 """
 # What is nowhere else: it stays when the rest is made new.
@@ -101,7 +102,8 @@ SERVER_TABLES = (
 )
 """What the server has too."""
 FROM_3 = FROM_2 + "DROP TABLE hidden_ahead;"
-FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2, 3: FROM_3}
+FROM_4 = FROM_3 + "DROP TABLE contact; DROP TABLE contact_request;"
+FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2, 3: FROM_3, 4: FROM_4}
 
 
 class CacheBase:
