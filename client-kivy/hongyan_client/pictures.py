@@ -1,6 +1,8 @@
 """How users and groups look: a picture, the first letter on a colour, and the mosaic of a group."""
 
+import contextlib
 import hashlib
+import importlib.util
 import io
 import os
 import sys
@@ -49,6 +51,8 @@ FONT_FOLDERS = {
     "darwin": ("/System/Library/Fonts", "/Library/Fonts"),
     "win32": (os.path.join(os.environ.get("WINDIR", "C:\\Windows"), "Fonts"),),
 }.get(sys.platform, ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts"))
+# Noto Sans CJK as a package, under the SIL Open Font License 1.1; nothing needs it.
+FONT_PACKAGE = "manimgx_fonts_cjk"
 # Fonts with Han characters, the best first; sans-serif, as letters are on screens.
 FONTS = (
     "NotoSansCJK*",
@@ -175,10 +179,17 @@ def _fonts(points: int) -> Iterator[Font]:
 
 @lru_cache(maxsize=64)
 def _load(path: Path, points: int) -> Font | None:
+    # Noto's collections begin with Japanese; the third is simplified Chinese.
+    index = 2 if path.name.startswith("NotoSansCJK") and path.suffix == ".ttc" else 0
     try:
-        return ImageFont.truetype(path, points)
+        font = ImageFont.truetype(path, points, index)
     except OSError:
         return None
+    # A font of many weights begins with the thinnest.
+    with contextlib.suppress(OSError):
+        if b"Medium" in font.get_variation_names():
+            font.set_variation_by_name(b"Medium")
+    return font
 
 
 @lru_cache(maxsize=1)
@@ -186,7 +197,7 @@ def font_paths() -> tuple[Path, ...]:
     """Returns the font that HONGYAN_FONT names, then those of this machine with Han characters."""
     found = [Path(it) for it in (os.environ.get("HONGYAN_FONT"),) if it]
     files: dict[str, Path] = {}
-    for folder in FONT_FOLDERS:
+    for folder in (*FONT_FOLDERS, *_package_folders()):
         for path in sorted(Path(folder).expanduser().rglob("*")):
             if path.suffix.lower() in (".ttf", ".ttc", ".otf"):
                 files.setdefault(path.name, path)
@@ -198,6 +209,12 @@ def font_paths() -> tuple[Path, ...]:
         )
         found += [files[it] for it in names]
     return tuple(found)
+
+
+def _package_folders() -> list[str]:
+    """Returns where the package of FONT_PACKAGE lies, if it is installed."""
+    spec = importlib.util.find_spec(FONT_PACKAGE)
+    return list(spec.submodule_search_locations or ()) if spec else []
 
 
 def _draw_figure(picture: Image.Image) -> None:

@@ -17,6 +17,7 @@ from hongyan_client.terminal import (
     entry_commands,
     group_commands,
     people_commands,
+    picture_commands,
     rpc_commands,
 )
 from hongyan_client.terminal.output import Output
@@ -54,6 +55,7 @@ account_commands.add_to(app)
 chat_commands.add_to(app)
 entry_commands.add_to(app)
 people_commands.add_to(app)
+picture_commands.add_to(app)
 app.add_typer(group_commands.app, name="group")
 app.add_typer(rpc_commands.app, name="rpc")
 
