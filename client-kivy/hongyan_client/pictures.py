@@ -127,9 +127,11 @@ def letter(user_id: str, name: str, size: int) -> Image.Image:
     if font is None:
         _draw_figure(picture)
         return picture
-    left, top, right, bottom = font.getbbox(character)
-    place = ((size - left - right) / 2, (size - top - bottom) / 2)
-    ImageDraw.Draw(picture).text(place, character, WHITE, font)
+    # Centred by what is inked: fonts leave other spaces on the left than on the right.
+    mask = Image.new("L", (size * 2, size * 2))
+    ImageDraw.Draw(mask).text((size // 2, size // 2), character, 255, font)
+    ink = mask.crop(mask.getbbox())
+    picture.paste(WHITE, ((size - ink.width) // 2, (size - ink.height) // 2), ink)
     return picture
 
 

@@ -76,8 +76,8 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "picture.saved": ("The picture is in {path}.", "图片已保存到 {path}。"),
     "picture.no_font": (
-        "No font here has the first letter of {name}: a figure stands for it. Install Noto Sans CJK,"
-        " or name a font file by HONGYAN_FONT.",
+        "No font here has the first letter of {name}: a figure stands for it. Install Noto Sans"
+        " CJK, or name a font file by HONGYAN_FONT.",
         "本机没有包含“{name}”首字的字体，以人形图标代替。"
         "请安装 Noto Sans CJK，或用 HONGYAN_FONT 指定字体文件。",
     ),
@@ -349,7 +349,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "群主须先转让或解散群聊。",
     ),
     "reason.CARD_NOT_FOUND": ("That message has no card.", "那条消息不是名片。"),
-    "reason.AVATAR_INVALID": ("That is no picture that can be used.", "图片无法使用。"),
+    "reason.IMAGE_INVALID": ("That is no picture that can be used.", "图片无法使用。"),
     "reason.PASSWORD_WRONG": ("The password is wrong.", "密码错误。"),
     "reason.HANDLE_TAKEN": ("Somebody else has this handle.", "该鸿雁号已被使用。"),
     "reason.HANDLE_TOO_SOON": ("The handle was changed not long ago.", "鸿雁号近期已修改过。"),
