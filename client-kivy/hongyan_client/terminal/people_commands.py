@@ -78,7 +78,7 @@ def add(
     ],
     greeting: Annotated[str, typer.Argument(help="What to say.")] = "",
     card: Annotated[
-        int, typer.Option(min=1, metavar="N", help="The number of the message with their card.")
+        int, typer.Option(min=0, metavar="N", help="The number of the message with their card.")
     ] = 0,
 ) -> None:
     """Ask somebody to be friends."""

@@ -64,6 +64,7 @@ class Accounts(account_grpc.AccountServiceBase):
         self.numbers = 0
         self.refresh_token = ""
         self.access_token = ""
+        self.masks: list[list[str]] = []
         self.avatar_id = ""
         self.avatars: dict[str, bytes] = {}
         self.fetched: list[tuple[str, int]] = []
@@ -151,6 +152,7 @@ class Accounts(account_grpc.AccountServiceBase):
     async def UpdateMe(self, stream: Any) -> None:
         request = await stream.recv_message()
         self.check(stream)
+        self.masks.append(list(request.update_mask.paths))
         await stream.send_message(account_pb2.UpdateMeResponse(me=request.me))
 
     async def GetUser(self, stream: Any) -> None:
