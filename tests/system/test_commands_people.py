@@ -21,7 +21,8 @@ RED = (200, 30, 30)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ling at a terminal in one language, who talks with Bo and knows Mei; Bo does not."""
+    """Ling at a terminal in one language, who talks with Bo and knows Mei. Bo does not know Mei, who
+    takes no requests of who only searched."""
 
     terminal: Terminal
     bo_terminal: Terminal
@@ -53,7 +54,9 @@ async def at_terminal(town: Town, device: Device, home: Path, language: str) -> 
 async def scene(request: pytest.FixtureRequest, town: Town, tmp_path: Path) -> Scene:
     ling, bo, conversation_id = await town.pair("ling", "bo")
     mei = await town.newcomer("mei")
-    await asyncio.gather(befriend(ling, bo), befriend(ling, mei))
+    # Before anybody comes near to her: chat remembers for a while what she allows.
+    await mei.client.update_me(who_may_add="known")
+    await asyncio.gather(befriend(ling, bo), befriend(mei, ling))
     terminal, bo_terminal = await asyncio.gather(
         at_terminal(town, ling, tmp_path / "ling", request.param),
         at_terminal(town, bo, tmp_path / "bo", request.param),
@@ -153,7 +156,6 @@ async def test_privacy_is_set_and_shown(scene: Scene):
 async def test_a_card_is_sent_and_its_user_asked(scene: Scene):
     run, bo, id = scene.terminal, scene.bo_terminal, scene.conversation_id
     mei = scene.mei.client
-    await mei.update_me(who_may_add="known")
     code, _, err = await bo("add", mei.user_id)
     assert (code, "NOT_ADDABLE" in err) == (REFUSED, True)
     before = (await scene.ling.client.history(id))[-1].seq
