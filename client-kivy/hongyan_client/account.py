@@ -26,6 +26,9 @@ PURPOSES = {
     "register": account_pb2.CODE_PURPOSE_REGISTER,
     "reset_password": account_pb2.CODE_PURPOSE_RESET_PASSWORD,
 }
+GENDERS = {"": 0, "female": 1, "male": 2, "other": 3}
+ADD_POLICIES = {"everybody": 1, "known": 2, "code": 3, "nobody": 4}
+STRANGER_POLICIES = {"box": 1, "refuse": 2}
 
 
 class AccountCalls:
@@ -192,20 +195,29 @@ class AccountCalls:
 
     async def update_me(self, values: dict[str, Any]) -> model.Account:
         """Changes fields of the own profile, as `Client.update_me` names them."""
-        me, paths = account_pb2.Me(), []
-        for name, value in values.items():
-            if name == "presence_hidden":
-                me.presence_visibility = (
-                    account_pb2.PRESENCE_VISIBILITY_NOBODY
-                    if value
-                    else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
-                )
-                paths.append("presence_visibility")
-            else:
-                setattr(me, name, value)
-                paths.append(name)
+        me = account_pb2.Me()
+        paths = [_set_field(me, name, value) for name, value in values.items()]
         request = account_pb2.UpdateMeRequest(me=me, update_mask=FieldMask(paths=paths))
         return _account((await self.call(self._stub.UpdateMe, request)).me)
+
+    async def set_avatar(self, image: bytes, square: tuple[int, int, int] | None) -> model.Account:
+        """Sets the picture; `square` is the left, top and side of the part to take."""
+        request = account_pb2.SetAvatarRequest(image=image)
+        if square is not None:
+            left, top, side = square
+            request.square.CopyFrom(account_pb2.Square(left=left, top=top, side=side))
+        answer = await self.call(self._stub.SetAvatar, request, timeout=CREDENTIAL_SECONDS)
+        return _account(answer.me)
+
+    async def delete_avatar(self) -> model.Account:
+        """Takes the picture away."""
+        answer = await self.call(self._stub.DeleteAvatar, account_pb2.DeleteAvatarRequest())
+        return _account(answer.me)
+
+    async def avatar(self, avatar_id: str, size: int) -> bytes:
+        """Returns a picture, a WebP."""
+        request = account_pb2.GetAvatarRequest(avatar_id=avatar_id, size=size)
+        return bytes((await self.call(self._stub.GetAvatar, request)).data)
 
     async def user(self, user_id: str) -> model.User:
         """Returns another's profile."""
@@ -229,6 +241,54 @@ class AccountCalls:
         await self.call(self._stub.RevokeSession, request)
 
 
+def _set_field(me: account_pb2.Me, name: str, value: Any) -> str:
+    """Sets one field as `Client.update_me` names it; returns its path in the contract."""
+    match name:
+        case "presence_hidden":
+            me.presence_visibility = (
+                account_pb2.PRESENCE_VISIBILITY_NOBODY
+                if value
+                else account_pb2.PRESENCE_VISIBILITY_EVERYBODY
+            )
+            return "presence_visibility"
+        case "gender":
+            me.gender = account_pb2.Gender.ValueType(GENDERS[value])
+        case "found_by_handle":
+            me.privacy.hide_from_handle_search = not value
+            return "privacy.hide_from_handle_search"
+        case "found_by_email":
+            me.privacy.hide_from_email_search = not value
+            return "privacy.hide_from_email_search"
+        case "read_receipts":
+            me.privacy.hide_read_receipts = not value
+            return "privacy.hide_read_receipts"
+        case "who_may_add":
+            me.privacy.add_policy = account_pb2.AddPolicy.ValueType(ADD_POLICIES[value])
+            return "privacy.add_policy"
+        case "strangers":
+            policy = account_pb2.StrangerPolicy.ValueType(STRANGER_POLICIES[value])
+            me.privacy.stranger_policy = policy
+            return "privacy.stranger_policy"
+        case _:
+            setattr(me, name, value)
+    return name
+
+
+def _privacy(privacy: account_pb2.Privacy) -> model.Privacy:
+    return model.Privacy(
+        found_by_handle=not privacy.hide_from_handle_search,
+        found_by_email=not privacy.hide_from_email_search,
+        who_may_add=_name_in(ADD_POLICIES, privacy.add_policy, "everybody"),
+        strangers=_name_in(STRANGER_POLICIES, privacy.stranger_policy, "box"),
+        read_receipts=not privacy.hide_read_receipts,
+    )
+
+
+def _name_in(table: dict[str, int], number: int, default: str) -> str:
+    """Returns the name of a number, or what one means that this version does not know."""
+    return next((name for name, it in table.items() if it == number), default)
+
+
 def _account(me: account_pb2.Me) -> model.Account:
     micros = me.created_at.ToMicroseconds()
     hidden = me.presence_visibility == account_pb2.PRESENCE_VISIBILITY_NOBODY
@@ -242,6 +302,9 @@ def _account(me: account_pb2.Me) -> model.Account:
         me.handle,
         me.signature,
         me.region,
+        _name_in(GENDERS, me.gender, ""),
+        me.avatar_id,
+        _privacy(me.privacy),
     )
 
 
@@ -253,6 +316,7 @@ def _user(user: account_pb2.User) -> model.User:
         user.signature,
         user.region,
         user.kind == account_pb2.USER_KIND_BOT,
+        user.avatar_id,
     )
 
 

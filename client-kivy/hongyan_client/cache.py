@@ -16,7 +16,7 @@ class Cache(ConversationTable, OutboxTable):
     def user(self, user_id: str) -> tuple[User, int] | None:
         """Returns a user and when the profile was fetched, in microseconds."""
         row = self._one(
-            "SELECT display_name, handle, signature, region, bot, fetched_at FROM user"
+            "SELECT display_name, handle, signature, region, bot, avatar_id, fetched_at FROM user"
             " WHERE user_id = ?",
             user_id,
         )
@@ -26,7 +26,7 @@ class Cache(ConversationTable, OutboxTable):
         """Keeps a profile."""
         self._database.execute(
             "INSERT OR REPLACE INTO user (user_id, display_name, handle, signature, region,"
-            " bot, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " bot, avatar_id, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 user.user_id,
                 user.display_name,
@@ -34,11 +34,12 @@ class Cache(ConversationTable, OutboxTable):
                 user.signature,
                 user.region,
                 int(user.bot),
+                user.avatar_id,
                 now_micros,
             ),
         )
 
 
 def _user(user_id: str, row: tuple[Any, ...]) -> tuple[User, int]:
-    name, handle, signature, region, bot, fetched_at = row
-    return User(user_id, name, handle, signature, region, bool(bot)), fetched_at
+    name, handle, signature, region, bot, avatar_id, fetched_at = row
+    return User(user_id, name, handle, signature, region, bool(bot), avatar_id), fetched_at

@@ -57,6 +57,7 @@ CREATE TABLE hidden_ahead (
 CREATE TABLE user (
   user_id TEXT PRIMARY KEY, display_name TEXT NOT NULL, handle TEXT NOT NULL,
   signature TEXT NOT NULL, region TEXT NOT NULL, bot INTEGER NOT NULL,
+  avatar_id TEXT NOT NULL,
   fetched_at INTEGER NOT NULL
 );
 """

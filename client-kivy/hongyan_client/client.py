@@ -26,6 +26,7 @@ from grpclib.const import Status
 from hongyan.verify.v1 import account_pb2
 
 from hongyan_client.account import AccountCalls
+from hongyan_client.avatars import Avatars
 from hongyan_client.bots import BotOwner
 from hongyan_client.channel import Channel
 from hongyan_client.errors import (
@@ -56,7 +57,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-class Client(Talk, People, Groups, BotOwner):
+class Client(Talk, People, Groups, Avatars, BotOwner):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -185,25 +186,35 @@ class Client(Talk, People, Groups, BotOwner):
         return await self.account.me()
 
     async def update_me(self, **values: Any) -> Account:
-        """Changes fields of the own profile: display_name, handle, signature, region,
-        presence_hidden."""
+        """Changes fields of the own profile: display_name, handle, signature, region, gender,
+        presence_hidden, and those of `Privacy`."""
         account = await self.account.update_me(values)
+        self._keep_me(account)
+        return account
+
+    def _keep_me(self, account: Account) -> None:
+        """Takes over what others see of the account."""
         user = User(
             account.user_id,
             account.display_name,
             account.handle,
             account.signature,
             account.region,
+            avatar_id=account.avatar_id,
         )
         self._open().cache.put_user(user, self._micros())
-        return account
 
-    async def user(self, user_id: str) -> User:
-        """Returns a user's profile: from the cache while it is fresh, or the server is away."""
+    async def user(self, user_id: str, *, fresh: bool = False) -> User:
+        """Returns a user's profile: from the cache while it is new, or the server is away.
+
+        `fresh` asks the server first.
+        """
         cache = self._open().cache
         known = cache.user(user_id)
-        if known is not None and self._micros() - known[1] < USER_FRESH_SECONDS * 1_000_000:
-            return known[0]
+        if known is not None and not fresh:
+            age = self._micros() - known[1]
+            if age < USER_FRESH_SECONDS * 1_000_000:
+                return known[0]
         try:
             user = await self.account.user(user_id)
         except (Unavailable, DeadlineExceeded):

@@ -26,9 +26,11 @@ class Composing:
         quote_seq: int = 0,
         mentions: Sequence[str] = (),
         mention_everybody: bool = False,
+        card_user_id: str = "",
     ) -> Message:
-        """Sends a text, maybe as an answer to an earlier one, maybe to somebody's attention."""
-        if not quote_seq and not mentions and not mention_everybody:
+        """Sends a text, maybe as an answer to an earlier one, to somebody's attention, or with
+        the card of a user."""
+        if not quote_seq and not mentions and not mention_everybody and not card_user_id:
             return await self._sending.send(conversation_id, text)
         content = message_pb2.Message()
         if quote_seq:
@@ -38,6 +40,8 @@ class Composing:
         if mentions or mention_everybody:
             content.mentions.user_ids.extend(mentions)
             content.mentions.everybody = mention_everybody
+        if card_user_id:
+            content.card.user_id = card_user_id
         return await self._sending.send(conversation_id, text, content)
 
     async def forward(
@@ -49,6 +53,8 @@ class Composing:
             return None
         content = message_pb2.Message(text=source.text)
         content.forwarded.sender_id = source.forwarded_from or source.sender_id
+        if source.card_user_id:
+            content.card.user_id = source.card_user_id
         request = message_pb2.SendRequest()
         request.forward.conversation_id = from_conversation_id
         request.forward.seq = from_seq

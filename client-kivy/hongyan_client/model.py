@@ -357,6 +357,8 @@ class User:
     region: str = ""
     bot: bool = False
     """Whether it is a program."""
+    avatar_id: str = ""
+    """The picture; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +394,21 @@ class BotCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """Who may find a user, ask the user, and see what of the user.
+
+    `who_may_add` is everybody, known, code or nobody; `strangers` is box or refuse: what becomes
+    of direct messages by who is no friend.
+    """
+
+    found_by_handle: bool = True
+    found_by_email: bool = True
+    who_may_add: str = "everybody"
+    strangers: str = "box"
+    read_receipts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What a user sees of themself."""
 
@@ -403,6 +420,10 @@ class Account:
     handle: str = ""
     signature: str = ""
     region: str = ""
+    gender: str = ""
+    """female, male or other; empty: not said."""
+    avatar_id: str = ""
+    privacy: Privacy = Privacy()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+from grpclib.const import Status
 from hongyan.chat.v1 import contact_pb2
 
 from hongyan_client.account import AccountCalls
+from hongyan_client.errors import NotFound
 from hongyan_client.local import Local
 from hongyan_client.model import Contact, ContactCode, ContactRequest, User
 from hongyan_client.sync import PEOPLE
@@ -69,6 +71,22 @@ class People(ABC):
         """
         return await self._open().contacts.request(
             user_id, code.removeprefix(ADD_LINK), greeting, source, (conversation_id, seq)
+        )
+
+    async def request_by_card(
+        self, conversation_id: str, seq: int, greeting: str = ""
+    ) -> ContactRequest:
+        """Asks the user to be friends whose card is in a message; NotFound: it has none."""
+        local = self._open()
+        message = await local.history.message(conversation_id, seq)
+        if message is None or not message.card_user_id:
+            raise NotFound(Status.NOT_FOUND.value, "CARD_NOT_FOUND", "no card in that message")
+        return await self.request_contact(
+            message.card_user_id,
+            greeting=greeting,
+            source="card",
+            conversation_id=conversation_id,
+            seq=seq,
         )
 
     async def accept_contact(self, user_id: str) -> tuple[Contact, str]:

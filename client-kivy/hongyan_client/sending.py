@@ -62,7 +62,7 @@ class Sending:
     ) -> Message:
         """Writes a message to the outbox and returns it as SENDING, once the disk has it.
 
-        `content` has what there is besides the text: a quote, mentions. Raises
+        `content` has what there is besides the text: a quote, mentions, a card. Raises
         InvalidArgument for a text that the server would refuse, and OutboxFull.
         """
         self._check(conversation_id, text)
@@ -236,6 +236,8 @@ def _with_content(
             request.quote.seq = content.quote.seq
         if content.HasField("mentions"):
             request.mentions.CopyFrom(content.mentions)
+        if content.HasField("card"):
+            request.card.CopyFrom(content.card)
     request.conversation_id = message.conversation_id
     request.client_message_id = message.client_message_id
     whole = message_pb2.Message(text=message.text) if message.text else message_pb2.Message()

@@ -14,6 +14,7 @@ from hongyan_client.model import (
     Presence,
     Readers,
     Settings,
+    User,
 )
 
 
@@ -88,6 +89,10 @@ class Talk(ABC):
 
     # Saying
 
+    @abstractmethod
+    async def user(self, user_id: str, *, fresh: bool = False) -> User:
+        """Returns a user's profile."""
+
     async def send(
         self,
         conversation_id: str,
@@ -108,6 +113,14 @@ class Talk(ABC):
             mentions=mentions,
             mention_everybody=mention_everybody,
         )
+
+    async def send_card(self, conversation_id: str, user_id: str, text: str = "") -> Message:
+        """Sends the card of a user; the text is what is shown without it, else the user's name.
+
+        Raises NotFound for who is no user.
+        """
+        words = text or (await self.user(user_id)).display_name or user_id
+        return await self._open().composing.send(conversation_id, words, card_user_id=user_id)
 
     async def forward(
         self, conversation_id: str, from_conversation_id: str, from_seq: int

@@ -26,6 +26,7 @@ class Terminal:
 
     address: str
     home: Path
+    language: str = "en_US.UTF-8"
 
     async def __call__(self, *arguments: str, text: str = "") -> tuple[int, str, str]:
         """Returns (exit code, stdout, stderr)."""
@@ -39,7 +40,7 @@ class Terminal:
                 **os.environ,
                 "HONGYAN_ADDRESS_URL": self.address,
                 "HONGYAN_CLIENT_HOME": str(self.home),
-                "LANG": "en_US.UTF-8",
+                "LC_ALL": self.language,
                 "PYTHONUTF8": "1",
             },
         )

@@ -1,5 +1,6 @@
 """The commands about accounts and sessions."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.progress import Progress
 from hongyan_client.client import Client
 from hongyan_client.errors import DeadlineExceeded, Unavailable
 from hongyan_client.export import export as write_export
-from hongyan_client.model import Account
+from hongyan_client.model import Account, Privacy
 from hongyan_client.terminal.output import moment
 from hongyan_client.terminal.shell import USAGE, Shell
 from hongyan_client.terminal.strings import text
@@ -20,6 +21,31 @@ PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from stdin, one line.")
 ]
 DeviceName = Annotated[str, typer.Option(help="What the list of sessions calls this device.")]
+
+
+class Gender(StrEnum):
+    """What `hongyan me --gender` takes."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+    NONE = "none"
+
+
+class WhoMayAdd(StrEnum):
+    """What `hongyan me --who-may-add` takes."""
+
+    EVERYBODY = "everybody"
+    KNOWN = "known"
+    CODE = "code"
+    NOBODY = "nobody"
+
+
+class Strangers(StrEnum):
+    """What `hongyan me --strangers` takes."""
+
+    BOX = "box"
+    REFUSE = "refuse"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,10 +86,25 @@ def _show(shell: Shell, account: Account) -> None:
             account.handle,
             account.signature,
             account.region,
+            text(f"gender.{account.gender}") if account.gender else "",
             account.email,
             account.user_id,
+            text("me.picture", id=account.avatar_id) if account.avatar_id else "",
+            *_privacy_lines(account.privacy),
         )
         shell.output.console.print("\n".join(it for it in lines if it), markup=False)
+
+
+def _privacy_lines(privacy: Privacy) -> list[str]:
+    ways = {"me.by_handle": privacy.found_by_handle, "me.by_email": privacy.found_by_email}
+    found = [text(key) for key, on in ways.items() if on] or [text("me.by_nothing")]
+    shown = text("receipts.on" if privacy.read_receipts else "receipts.off")
+    return [
+        text("me.found", ways=text("list.and").join(found)),
+        text("me.who_may_add", who=text(f"add.{privacy.who_may_add}")),
+        text("me.strangers", what=text(f"strangers.{privacy.strangers}")),
+        text("me.receipts", shown=shown),
+    ]
 
 
 def register(
@@ -184,9 +225,37 @@ def me(
     ] = None,
     signature: Annotated[str | None, typer.Option(help="What you say of yourself.")] = None,
     region: Annotated[str | None, typer.Option(help="Where you are.")] = None,
+    gender: Annotated[Gender | None, typer.Option(help="What you say it is.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Set your picture: a JPEG, PNG, WebP or GIF.")
+    ] = None,
+    no_picture: Annotated[
+        bool, typer.Option("--no-picture", help="Take your picture away.")
+    ] = False,
+    found_by_handle: Annotated[
+        bool | None, typer.Option(help="Whether your handle finds you.")
+    ] = None,
+    found_by_email: Annotated[
+        bool | None, typer.Option(help="Whether your address finds you.")
+    ] = None,
+    who_may_add: Annotated[
+        WhoMayAdd | None, typer.Option(help="Who may ask you to be friends.")
+    ] = None,
+    strangers: Annotated[
+        Strangers | None, typer.Option(help="What becomes of messages of who is no friend.")
+    ] = None,
+    read_receipts: Annotated[
+        bool | None, typer.Option(help="Whether others see what you have read, and you theirs.")
+    ] = None,
 ) -> None:
-    """Show your profile, or change it."""
+    """Show your profile and privacy, or change them."""
     shell: Shell = ctx.obj
+    if picture and no_picture:
+        shell.usage(text("picture.one"))
+    try:
+        image = picture.read_bytes() if picture else None
+    except OSError as error:
+        shell.usage(text("picture.not_read", path=picture, why=error.strerror or error))
 
     async def work(client: Client) -> None:
         values = {
@@ -195,9 +264,20 @@ def me(
             "handle": handle,
             "signature": signature,
             "region": region,
+            "gender": None if gender is None else gender.value.replace("none", ""),
+            "found_by_handle": found_by_handle,
+            "found_by_email": found_by_email,
+            "who_may_add": who_may_add,
+            "strangers": strangers,
+            "read_receipts": read_receipts,
         }
         given = {field: value for field, value in values.items() if value is not None}
-        account = await (client.update_me(**given) if given else client.me())
+        account = await client.update_me(**given) if given else None
+        if image is not None:
+            account = await client.set_avatar(image)
+        elif no_picture:
+            account = await client.delete_avatar()
+        account = account or await client.me()
         _show(shell, account)
 
     shell.run(work)

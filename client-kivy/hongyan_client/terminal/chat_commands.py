@@ -32,6 +32,7 @@ from hongyan_client.terminal.output import (
     one_line,
     separates,
 )
+from hongyan_client.terminal.people_commands import user_id_of
 from hongyan_client.terminal.shell import (
     NOT_LOGGED_IN,
     REFUSED,
@@ -177,7 +178,10 @@ async def quoted_by(client: Client, message: Message) -> Message | None:
 def send(
     ctx: typer.Context,
     conversation: ConversationId,
-    words: Annotated[str, typer.Argument(metavar="TEXT")],
+    words: Annotated[str, typer.Argument(metavar="[TEXT]")] = "",
+    card: Annotated[
+        str, typer.Option(metavar="USER", help="Send somebody's card; without TEXT their name.")
+    ] = "",
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait.")] = SEND_SECONDS,
 ) -> None:
     """Send one message and wait until it is stored.
@@ -186,9 +190,15 @@ def send(
     `chat` or `watch`.
     """
     shell: Shell = ctx.obj
+    if not words and not card:
+        shell.usage(text("send.nothing"))
 
     async def work(client: Client) -> None:
-        message = await client.send(conversation, words)
+        if card:
+            user_id = await user_id_of(client, card)
+            message = await client.send_card(conversation, user_id, words)
+        else:
+            message = await client.send(conversation, words)
         try:
             await client.deliver(timeout)
             stored = await client.settled(message.client_message_id, 0.1)

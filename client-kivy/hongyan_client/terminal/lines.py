@@ -72,7 +72,7 @@ def _append_content(line: Text, message: Message, names: Names) -> None:
         # Further lines are set apart, so that nobody can write what looks like another's line.
         line.append(one_line_each(message.text))
         if message.card_user_id:
-            line.append(f" ☰ {message.card_user_id}", style="dim")
+            line.append(f" ☰ {one_line(names(message.card_user_id))}", style="dim")
         if message.expires_at:
             line.append(" ⏱", style="dim")
     else:

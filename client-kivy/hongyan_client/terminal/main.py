@@ -18,6 +18,7 @@ from hongyan_client.terminal import (
     entry_commands,
     group_commands,
     people_commands,
+    picture_commands,
     rpc_commands,
 )
 from hongyan_client.terminal.output import Output
@@ -55,6 +56,7 @@ account_commands.add_to(app)
 chat_commands.add_to(app)
 entry_commands.add_to(app)
 people_commands.add_to(app)
+picture_commands.add_to(app)
 app.add_typer(group_commands.app, name="group")
 app.add_typer(bot_commands.app, name="bot")
 app.add_typer(rpc_commands.app, name="rpc")

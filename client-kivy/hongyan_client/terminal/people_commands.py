@@ -71,19 +71,24 @@ def add(
     who: Annotated[
         str,
         typer.Argument(
-            metavar="USER|CODE|PICTURE",
+            metavar="USER|CODE|PICTURE|CONVERSATION",
             help="Whom: a handle, an e-mail, a user id, "
-            "hongyan://add/…, or a picture with its QR code.",
+            "hongyan://add/…, a picture with its QR code; with --card the conversation it is in.",
         ),
     ],
     greeting: Annotated[str, typer.Argument(help="What to say.")] = "",
+    card: Annotated[
+        int, typer.Option(min=0, metavar="N", help="The number of the message with their card.")
+    ] = 0,
 ) -> None:
     """Ask somebody to be friends."""
     shell: Shell = ctx.obj
-    link = read_code(shell, who)
+    link = who if card else read_code(shell, who)
 
     async def work(client: Client) -> None:
-        if link.startswith(ADD_LINK):
+        if card:
+            asked = await client.request_by_card(link, card, greeting)
+        elif link.startswith(ADD_LINK):
             asked = await client.request_contact(code=link, greeting=greeting)
         else:
             user_id = await user_id_of(client, link)

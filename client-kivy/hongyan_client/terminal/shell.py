@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -161,10 +161,11 @@ async def title_of(client: Client, conversation: Conversation) -> str:
     return text("list.and").join([await name_of(client, it) for it in others[:4]])
 
 
-async def namer(client: Client, messages: Iterable[Message]) -> Callable[[str], str]:
-    """Returns what names the users that events of some messages speak of."""
+async def namer(client: Client, messages: Sequence[Message]) -> Callable[[str], str]:
+    """Returns what names the users that events and cards of some messages speak of."""
     events = [it.event for it in messages if it.event]
     users = {user_id for event in events for user_id in (*event.user_ids, event.inviter_id)}
+    users |= {it.card_user_id for it in messages}
     names = {it: await name_of(client, it) for it in sorted(users) if it}
     names[client.user_id] = text("you")
     return lambda user_id: names.get(user_id, user_id)

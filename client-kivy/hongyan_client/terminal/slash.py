@@ -12,6 +12,7 @@ from hongyan_client.errors import HongyanError
 from hongyan_client.model import Message, MessageKind
 from hongyan_client.terminal.lines import message_line
 from hongyan_client.terminal.output import moment, one_line
+from hongyan_client.terminal.people_commands import user_id_of
 from hongyan_client.terminal.shell import name_of
 from hongyan_client.terminal.strings import text
 
@@ -46,6 +47,8 @@ class Slash:
             "edit": Command("N TEXT", 2, self._edit),
             "recall": Command("[N]", 0, self._recall),
             "forward": Command("N CONVERSATION", 2, self._forward),
+            "card": Command("NAME", 1, self._card),
+            "add": Command("N [GREETING]", 1, self._add),
             "pin": Command("N", 1, self._pin),
             "unpin": Command("N", 1, self._unpin),
             "hide": Command("N", 1, self._hide),
@@ -106,6 +109,18 @@ class Slash:
     async def _forward(self, words: Sequence[str]) -> None:
         if await self._client.forward(words[1], self._id, _number(words[0])) is None:
             self._say(text("slash.no_text"), "yellow")
+
+    async def _card(self, words: Sequence[str]) -> None:
+        user_id = await user_id_of(self._client, " ".join(words))
+        await self._client.send_card(self._id, user_id)
+
+    async def _add(self, words: Sequence[str]) -> None:
+        seq, greeting = _number(words[0]), " ".join(words[1:])
+        asked = await self._client.request_by_card(self._id, seq, greeting)
+        if asked.state == "accepted":
+            self._say(text("people.friends", id=asked.user_id))
+        else:
+            self._say(text("people.asked"))
 
     async def _pin(self, words: Sequence[str]) -> None:
         await self._client.pin(self._id, _number(words[0]))

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 from grpclib.const import Status
@@ -63,6 +64,10 @@ class Accounts(account_grpc.AccountServiceBase):
         self.numbers = 0
         self.refresh_token = ""
         self.access_token = ""
+        self.masks: list[list[str]] = []
+        self.avatar_id = ""
+        self.avatars: dict[str, bytes] = {}
+        self.fetched: list[tuple[str, int]] = []
         self.refreshes = 0
         self.calls = 0
         self.ended = False
@@ -147,6 +152,7 @@ class Accounts(account_grpc.AccountServiceBase):
     async def UpdateMe(self, stream: Any) -> None:
         request = await stream.recv_message()
         self.check(stream)
+        self.masks.append(list(request.update_mask.paths))
         await stream.send_message(account_pb2.UpdateMeResponse(me=request.me))
 
     async def GetUser(self, stream: Any) -> None:
@@ -154,13 +160,36 @@ class Accounts(account_grpc.AccountServiceBase):
         self.check(stream)
         if request.user_id != YOU:
             raise refuse(Status.NOT_FOUND, "USER_NOT_FOUND")
-        user = account_pb2.User(user_id=YOU, display_name="你")
+        user = account_pb2.User(user_id=YOU, display_name="你", avatar_id=self.avatar_id)
         await stream.send_message(account_pb2.GetUserResponse(user=user))
 
     async def _unimplemented(self, stream: Any) -> None:
         raise refuse(Status.UNIMPLEMENTED, "")
 
-    GetUsers = SearchUser = SetAvatar = DeleteAvatar = GetAvatar = _unimplemented
+    async def SetAvatar(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self.check(stream)
+        self.avatar_id = f"picture-{len(self.avatars)}"
+        self.avatars[self.avatar_id] = request.image
+        me = account_pb2.Me(user_id=ME, display_name="我", avatar_id=self.avatar_id)
+        await stream.send_message(account_pb2.SetAvatarResponse(me=me))
+
+    async def DeleteAvatar(self, stream: Any) -> None:
+        await stream.recv_message()
+        self.check(stream)
+        me = account_pb2.Me(user_id=ME, display_name="我")
+        await stream.send_message(account_pb2.DeleteAvatarResponse(me=me))
+
+    async def GetAvatar(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self.check(stream)
+        self.fetched.append((request.avatar_id, request.size))
+        if request.avatar_id not in self.avatars:
+            raise refuse(Status.NOT_FOUND, "AVATAR_NOT_FOUND")
+        body = HttpBody(content_type="image/webp", data=self.avatars[request.avatar_id])
+        await stream.send_message(body)
+
+    GetUsers = SearchUser = _unimplemented
     DeleteAccount = _unimplemented
 
 

@@ -244,3 +244,43 @@ async def test_a_head_that_moved_is_fetched_while_it_is_shown(peer: Peer, live: 
     live.focus(CHAT)
     await peer.gate.push(event(head_moved=head))
     assert [it.text for it in await added(events, 1)] == ["三"]
+
+
+async def test_a_card_goes_with_the_name_of_its_user(peer: Peer, live: Client) -> None:
+    sent = await live.send_card(CHAT, YOU)
+    assert (sent.text, sent.card_user_id) == ("你", YOU)
+    request = message_pb2.SendRequest.FromString(sent.request)
+    assert (request.text, request.card.user_id) == ("你", YOU)
+    assert (await live.send_card(CHAT, YOU, "我的朋友")).text == "我的朋友"
+    with pytest.raises(ServerError) as caught:
+        await live.send_card(CHAT, "nobody")
+    assert caught.value.reason == "USER_NOT_FOUND"
+
+
+async def test_who_has_no_card_cannot_be_asked_by_it(peer: Peer, live: Client) -> None:
+    with pytest.raises(ServerError) as caught:
+        await live.request_by_card(CHAT, 1)
+    assert caught.value.reason == "CARD_NOT_FOUND"
+
+
+async def test_privacy_is_named_by_what_is_allowed(peer: Peer, live: Client) -> None:
+    account = await live.update_me(
+        found_by_email=False, who_may_add="known", strangers="refuse", read_receipts=False
+    )
+    assert account.privacy == model.Privacy(
+        found_by_handle=True,
+        found_by_email=False,
+        who_may_add="known",
+        strangers="refuse",
+        read_receipts=False,
+    )
+    assert peer.accounts.masks == [
+        [
+            "privacy.hide_from_email_search",
+            "privacy.add_policy",
+            "privacy.stranger_policy",
+            "privacy.hide_read_receipts",
+        ]
+    ]
+    assert (await live.update_me(gender="female")).gender == "female"
+    assert (await live.me()).privacy == model.Privacy()

@@ -106,7 +106,7 @@ async def test_help_names_every_command(client: Client) -> None:
         "/react",
         "/unreact",
     ]
-    assert len(screen.lines) == 17
+    assert len(screen.lines) == 19
 
 
 async def test_commands_reach_the_server(peer: Peer, live: Client) -> None:  # noqa: F811

@@ -69,7 +69,7 @@ def test_every_setting_is_in_the_readme(readme, settings):
 @pytest.mark.parametrize("readme", READMES)
 def test_the_readme_names_no_setting_that_is_not_there(readme):
     known = set().union(*(variables(settings) for settings in SETTINGS))
-    clients = {"HONGYAN_ADDRESS_URL", "HONGYAN_CLIENT_HOME", "HONGYAN_PASSWORD"}
+    clients = {f"HONGYAN_{it}" for it in ("ADDRESS_URL", "CLIENT_HOME", "FONT", "PASSWORD")}
     tests = {"HONGYAN_TEST_MYSQL_URL", "HONGYAN_FAULT_ROUNDS"}
     text = (ROOT / readme).read_text(encoding="utf-8")
     named = set(re.findall(r"`(HONGYAN_[A-Z_]+)", text))
