@@ -9,13 +9,15 @@ from hongyan.chat.v1 import (
     group_pb2,
     link_pb2,
     message_pb2,
+    moderation_pb2,
     notification_pb2,
+    report_pb2,
     search_pb2,
 )
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
-from hongyan.verify.v1 import account_pb2, trust_pb2
+from hongyan.verify.v1 import account_pb2, admin_pb2, trust_pb2
 
 from services.common.errors import Invalid
 
@@ -26,6 +28,7 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
     for module in (
         account_pb2,
         trust_pb2,
+        admin_pb2,
         message_pb2,
         conversation_pb2,
         contact_pb2,
@@ -33,6 +36,8 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         erasure_pb2,
         search_pb2,
         notification_pb2,
+        report_pb2,
+        moderation_pb2,
         link_pb2,
         gate_pb2,
         presence_pb2,
@@ -53,12 +58,15 @@ def _access_by_rpc() -> dict[str, int]:
 ACCESS = _access_by_rpc()
 """Who may call each rpc, by its path "/package.Service/Method"."""
 
+NOT_ROUTED = (access_pb2.ACCESS_INTERNAL, access_pb2.ACCESS_ADMIN)
+"""Who does not come through the gateway."""
+
 PUBLIC_SERVICES = tuple(
     service.full_name
     for file in FILES
     for service in file.services_by_name.values()
     if all(
-        ACCESS[f"/{service.full_name}/{method.name}"] != access_pb2.ACCESS_INTERNAL
+        ACCESS[f"/{service.full_name}/{method.name}"] not in NOT_ROUTED
         for method in service.methods
     )
 )

@@ -9,24 +9,33 @@ from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
-from hongyan.verify.v1 import account_pb2_grpc, trust_pb2_grpc
+from hongyan.verify.v1 import account_pb2_grpc, admin_pb2_grpc, trust_pb2_grpc
 
-from services.common import calls, cluster, serving
+from services.common import audit, calls, cluster, serving
+from services.common.admins import Admins
 from services.common.database import Database
 from services.common.identity import Caller
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
+from services.verify.admin_rpc import AdminService
+from services.verify.admin_store import AdminStore
+from services.verify.admin_store import audit as audit_entries
+from services.verify.administration import Administration
 from services.verify.avatars import Painter
 from services.verify.erasers import ChatEraser
 from services.verify.erasures import Erasures
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
-from services.verify.profile_store import ProfileStore
 from services.verify.profiles import ProfilePolicy, Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.settings import Settings
 
+NAMES = (
+    "hongyan.verify.v1.AccountService",
+    "hongyan.verify.v1.TrustService",
+    "hongyan.verify.v1.AdminService",
+)
 KEY_SET_PATH = "/.well-known/jwks.json"
 
 
@@ -62,14 +71,14 @@ async def serve() -> None:
     redis = cluster.connect(settings)
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[ProfileStore]:
+    async def begin() -> AsyncIterator[AdminStore]:
         async with database.begin() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     @asynccontextmanager
-    async def read() -> AsyncIterator[ProfileStore]:
+    async def read() -> AsyncIterator[AdminStore]:
         async with database.read() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     carrier: Carrier = Folder(settings.mail_folder)
     if smtp_url := settings.smtp_url.get_secret_value():
@@ -105,6 +114,15 @@ async def serve() -> None:
     erasers = (ChatEraser(channel, settings.shared_key()),)
     erasures = Erasures(begin, read, erasers=erasers, now=now)
 
+    entries = audit.Audit(
+        database.begin,
+        database.read,
+        audit_entries,
+        now=now,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
+    administration = Administration(begin, read, now=now)
+
     async def own_trust(mark: int) -> TrustUpdate:
         ended, following = await verify.ended_since(mark)
         return TrustUpdate(signer.key_set_json, tuple(ended), following)
@@ -117,6 +135,10 @@ async def serve() -> None:
             TrustService(verify, profiles, signer.key_set_json), server
         )
 
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(
+            AdminService(administration, entries), server
+        )
+
     trust = Trust(own_trust, now=time.time)
     try:
         await cluster.find_nodes(redis)
@@ -125,10 +147,11 @@ async def serve() -> None:
             settings,
             trust=trust,
             register=register,
-            names=("hongyan.verify.v1.AccountService", "hongyan.verify.v1.TrustService"),
+            names=NAMES,
             ready=database.check,
             background=(trust.follow, post.run, erasures.run),
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
+            administration=audit.Administration(Admins(settings.admin_keys_file), entries),
         )
     finally:
         await channel.close()
