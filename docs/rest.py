@@ -6,9 +6,8 @@ from pathlib import Path
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor
-from hongyan.options.v1 import access_pb2
 
-from services.common.contract import ACCESS, FILES
+from services.common.contract import ACCESS, FILES, NOT_ROUTED
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "protocol.md"
@@ -21,7 +20,7 @@ def methods() -> Iterator[MethodDescriptor]:
         for service in file.services_by_name.values():
             for method in service.methods:
                 access = ACCESS[f"/{service.full_name}/{method.name}"]
-                if not method.client_streaming and access != access_pb2.ACCESS_INTERNAL:
+                if not method.client_streaming and access not in NOT_ROUTED:
                     yield method
 
 

@@ -12,7 +12,13 @@ from hongyan.verify.v1 import account_grpc, account_pb2
 
 from hongyan_client import model
 from hongyan_client.channel import CALL_SECONDS, Channel
-from hongyan_client.errors import DeadlineExceeded, NotLoggedIn, Unauthenticated, Unavailable
+from hongyan_client.errors import (
+    DeadlineExceeded,
+    NotLoggedIn,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
 from hongyan_client.tokens import Tokens, TokenStore, from_proto
 
 Reply = TypeVar("Reply")
@@ -108,7 +114,7 @@ class AccountCalls:
                     self._stub.Refresh,
                     account_pb2.RefreshRequest(refresh_token=stored.refresh_token),
                 )
-            except Unauthenticated as error:
+            except (Unauthenticated, PermissionDenied) as error:  # ended, or suspended
                 self._store.clear()
                 self._forget(error.reason or "SESSION_ENDED")
                 raise NotLoggedIn("the session has ended; log in again") from error

@@ -339,7 +339,7 @@ def applied(message: Message, entry: Message) -> Message:
             "",
             message.created_at,
             kind=MessageKind.REMOVED,
-            removed="recalled",
+            removed="moderated" if change.moderated else "recalled",
         )
     if entry.kind is MessageKind.EDIT and change.text:
         return replace(

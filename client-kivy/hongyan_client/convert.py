@@ -35,6 +35,7 @@ _REMOVED = {
     message_pb2.REMOVED_REASON_RECALLED: "recalled",
     message_pb2.REMOVED_REASON_EXPIRED: "expired",
     message_pb2.REMOVED_REASON_HIDDEN: "hidden",
+    message_pb2.REMOVED_REASON_MODERATED: "moderated",
 }
 _REASONS = {word: reason for reason, word in _REMOVED.items()}
 
@@ -88,7 +89,7 @@ def _has_more(message: message_pb2.Message) -> bool:
 def _to_change(message: message_pb2.Message, kind: str) -> Change | None:
     match kind:
         case "recall":
-            return Change(message.recall.seq)
+            return Change(message.recall.seq, moderated=message.recall.moderated)
         case "edit":
             edit = message.edit
             mentions = edit.mentions
@@ -152,6 +153,7 @@ def _write_content(message: Message, target: message_pb2.Message) -> None:
             )
         case MessageKind.RECALL:
             target.recall.seq = change.seq
+            target.recall.moderated = change.moderated
         case MessageKind.EDIT:
             target.edit.seq, target.edit.text = change.seq, change.text
             if change.mentioned or change.everybody:

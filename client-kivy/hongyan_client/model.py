@@ -79,6 +79,7 @@ class Change:
     seconds: int = 0
     mentioned: tuple[str, ...] = ()
     everybody: bool = False
+    moderated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class Message:
     kind: MessageKind = MessageKind.TEXT
     change: Change | None = None
     removed: str = ""
-    """Why it is gone: recalled, expired or hidden."""
+    """Why it is gone: recalled, moderated, expired or hidden."""
     quote: Quote | None = None
     mentioned: tuple[str, ...] = ()
     mentions_everybody: bool = False

@@ -18,6 +18,7 @@ def _removed(reason: message_pb2.RemovedReason.ValueType) -> bytes:
 RECALLED = _removed(message_pb2.REMOVED_REASON_RECALLED)
 EXPIRED = _removed(message_pb2.REMOVED_REASON_EXPIRED)
 HIDDEN = _removed(message_pb2.REMOVED_REASON_HIDDEN)
+MODERATED = _removed(message_pb2.REMOVED_REASON_MODERATED)
 
 
 def text_of(kind: int, body: bytes) -> str:
@@ -75,9 +76,10 @@ def with_text(
     return RICH, content.SerializeToString()
 
 
-def recall(seq: int) -> bytes:
-    """Returns the body of a recall."""
-    return message_pb2.Message(recall=message_pb2.Recall(seq=seq)).SerializeToString()
+def recall(seq: int, *, moderated: bool = False) -> bytes:
+    """Returns the body of a recall, by the sender or by a moderator of the installation."""
+    it = message_pb2.Recall(seq=seq, moderated=moderated)
+    return message_pb2.Message(recall=it).SerializeToString()
 
 
 def edit(seq: int, text: str, mentioned: Sequence[str] = (), everybody: bool = False) -> bytes:

@@ -61,6 +61,13 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderate:
+    """Takes a message away in the name of the installation: by nobody who is in it."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """Gives a message another text."""
 
@@ -100,7 +107,7 @@ class GroupAct:
     __slots__ = ()
 
 
-Detail = Rich | Forward | Recall | Edit | React | Pin | SetTimer | GroupAct
+Detail = Rich | Forward | Recall | Moderate | Edit | React | Pin | SetTimer | GroupAct
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,10 @@ class Changes:
                 return await self._forward(store, author, detail)
             case Recall():
                 return await self._recall(store, author, detail)
+            case Moderate(seq):
+                target = await self._text(store, author, seq)
+                await self._remove(store, author.conversation_id, target, bodies.MODERATED)
+                return Made(RECALL, bodies.recall(target.seq, moderated=True))
             case Edit():
                 return await self._edit(store, author, detail)
             case React():
@@ -217,14 +228,17 @@ class Changes:
 
     async def _recall(self, store: ChangeStore, author: Author, recall: Recall) -> Made:
         target = await self._recallable(store, author, recall.seq)
-        id = author.conversation_id
-        await store.replace(id, target.seq, REMOVED, bodies.RECALLED, (0, 0))
+        await self._remove(store, author.conversation_id, target, bodies.RECALLED)
+        return Made(RECALL, bodies.recall(target.seq))
+
+    async def _remove(self, store: ChangeStore, id: str, target: Message, body: bytes) -> None:
+        """Takes the text out of a message, and away all that hangs on it."""
+        await store.replace(id, target.seq, REMOVED, body, (0, 0))
         await self._overtake(store, id, target)
         await store.drop_mentions(id, target.seq)
         await store.drop_reactions(id, target.seq)
         await store.unpin(id, target.seq)
         await store.unindex(id, target.seq)
-        return Made(RECALL, bodies.recall(target.seq))
 
     async def _edit(self, store: ChangeStore, author: Author, edit: Edit) -> Made:
         if not edit.text:

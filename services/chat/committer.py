@@ -14,7 +14,16 @@ import prometheus_client as metrics
 import structlog
 from opentelemetry import propagate, trace
 
-from services.chat.changes import Author, Changes, ChangeStore, Detail, GroupAct, Made, SetTimer
+from services.chat.changes import (
+    Author,
+    Changes,
+    ChangeStore,
+    Detail,
+    GroupAct,
+    Made,
+    Moderate,
+    SetTimer,
+)
 from services.chat.group_changes import Admit, Befriend
 from services.chat.guard import refuse
 from services.chat.model import SHOWN, TEXT, TEXTS, Guard, Message
@@ -324,7 +333,9 @@ class Committer:
         """Finds one send its place in the group, or says why it has none."""
         audience = group.audiences.get(send.conversation_id, NOBODY)
         users, guard = audience.users, audience.guard
-        if send.sender_id not in users and not _enters(send):
+        if send.conversation_id not in group.last_seq or (
+            send.sender_id not in users and not _enters(send)
+        ):
             REFUSED.labels("NOT_A_MEMBER").inc()
             return Entry(send, origin, not_a_member())
         key, content_hash = _key(send), _content_hash(send)
@@ -491,7 +502,9 @@ class _Group:
 
 
 def _enters(send: Send) -> bool:
-    """Whether a send is of somebody who comes into the group with it."""
+    """Whether a send is of somebody who comes into the group with it, or of no member at all."""
+    if isinstance(send.detail, Moderate):
+        return True
     return isinstance(send.detail, Admit) and send.detail.by_invite
 
 

@@ -8,7 +8,7 @@ from services.common.errors import AppError, Denied
 
 def refuse(guard: Guard, user_id: str, detail: changes.Detail | None, now: int) -> AppError | None:
     """Returns why a member may not append an entry, None when they may."""
-    if isinstance(detail, changes.Recall):
+    if isinstance(detail, changes.Recall | changes.Moderate):
         return None
     if guard.rules is None:
         return _BARRED.get(guard.barred.get(user_id, FREE))

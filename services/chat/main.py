@@ -28,11 +28,14 @@ from services.chat.contacts import ContactRules, Strangers
 from services.chat.cursors import Cursors
 from services.chat.erasure import Erasure
 from services.chat.erasure_rpc import ErasureService
+from services.chat.everybody import Everybody
 from services.chat.expiry import Expiry
 from services.chat.group_changes import GroupChanges
 from services.chat.group_rpc import GroupService
 from services.chat.groups import GroupService as Groups
 from services.chat.link import Links
+from services.chat.moderators import NAMES as MODERATION_NAMES
+from services.chat.moderators import Moderators
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
 from services.chat.personal import Personal
@@ -168,6 +171,17 @@ async def serve() -> None:
     limit = LocalLimit(Limit.parse("send", settings.limit_send), now=time.monotonic)
     trust.on_ended = notifications.registrations.sessions_ended
 
+    moderators = Moderators(
+        database,
+        chat,
+        links.committer,
+        find=policies.find,
+        list_users=Everybody(channel, internal_key).page,
+        limit_report=settings.limit_report,
+        admin_keys_file=settings.admin_keys_file,
+        now=now,
+    )
+
     def register(server: grpc.aio.Server) -> None:
         message_pb2_grpc.add_MessageServiceServicer_to_server(
             MessageService(chat, links.committer, personal, limit), server
@@ -188,6 +202,7 @@ async def serve() -> None:
         )
         erasure_pb2_grpc.add_ErasureServiceServicer_to_server(ErasureService(erasure), server)
         link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
+        moderators.register(server)
 
     try:
         await serving.serve(
@@ -195,7 +210,12 @@ async def serve() -> None:
             settings,
             trust=trust,
             register=register,
-            names=(*NAMES, "hongyan.chat.v1.LinkService", "hongyan.chat.v1.ErasureService"),
+            names=(
+                *NAMES,
+                *MODERATION_NAMES,
+                "hongyan.chat.v1.LinkService",
+                "hongyan.chat.v1.ErasureService",
+            ),
             ready=database.check,
             background=(
                 trust.follow,
@@ -203,7 +223,9 @@ async def serve() -> None:
                 links.cursors.run,
                 expiry.run,
                 *notifications.background,
+                *moderators.background,
             ),
+            administration=moderators.administration,
             drain=links.drain,
         )
     finally:

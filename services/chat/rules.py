@@ -175,6 +175,16 @@ class Chat:
             conversation_id = await self._add_direct(pair, (user_id, other_id), asked)
         return await self.conversation(user_id, conversation_id)
 
+    async def direct_id(self, user_id: str, other_id: str) -> str:
+        """Returns the direct conversation of two users, made if need be past the other's box.
+
+        For what the installation says; who has blocked the sender is not reached by it.
+        """
+        pair = ":".join(sorted((user_id, other_id)))
+        async with self._read() as store:
+            found = await store.find_direct(pair)
+        return found or await self._add_direct(pair, (user_id, other_id), ())
+
     async def _add_direct(self, pair: str, users: Collection[str], asked: Collection[str]) -> str:
         for _ in range(ATTEMPTS):
             conversation_id = self._new_id()

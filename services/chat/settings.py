@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from services.common.settings import DatabaseSettings, ServiceSettings
+from services.common.settings import AdminSettings, DatabaseSettings, ServiceSettings
 
 
-class Settings(ServiceSettings, DatabaseSettings):
+class Settings(ServiceSettings, DatabaseSettings, AdminSettings):
     """What chat needs to run."""
 
     address: str = "127.0.0.1:7003"
@@ -34,6 +34,8 @@ class Settings(ServiceSettings, DatabaseSettings):
     """Groups a user may make: bucket/seconds for one more."""
     limit_contact_request: str = "20/300"
     """Requests to be friends that a user may send: bucket/seconds for one more."""
+    limit_report: str = "20/60"
+    """Reports that a user may send: bucket/seconds for one more."""
     limit_code: str = "100/15"
     """Codes and invites that a user may look up: bucket/seconds for one more."""
     contact_request_days: int = 7

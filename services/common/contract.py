@@ -9,13 +9,15 @@ from hongyan.chat.v1 import (
     group_pb2,
     link_pb2,
     message_pb2,
+    moderation_pb2,
     notification_pb2,
+    report_pb2,
     search_pb2,
 )
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
-from hongyan.verify.v1 import account_pb2, bot_pb2, trust_pb2
+from hongyan.verify.v1 import account_pb2, admin_pb2, bot_pb2, trust_pb2
 
 from services.common.errors import Invalid
 
@@ -27,6 +29,7 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         account_pb2,
         bot_pb2,
         trust_pb2,
+        admin_pb2,
         message_pb2,
         conversation_pb2,
         contact_pb2,
@@ -34,6 +37,8 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
         erasure_pb2,
         search_pb2,
         notification_pb2,
+        report_pb2,
+        moderation_pb2,
         link_pb2,
         gate_pb2,
         presence_pb2,
@@ -61,12 +66,15 @@ SCOPE: dict[str, int] = {
 }
 """Which scope a bot needs for each rpc, by its path; SCOPE_UNSPECIFIED: no bot may call."""
 
+NOT_ROUTED = (access_pb2.ACCESS_INTERNAL, access_pb2.ACCESS_ADMIN)
+"""Who does not come through the gateway."""
+
 PUBLIC_SERVICES = tuple(
     service.full_name
     for file in FILES
     for service in file.services_by_name.values()
     if all(
-        ACCESS[f"/{service.full_name}/{method.name}"] != access_pb2.ACCESS_INTERNAL
+        ACCESS[f"/{service.full_name}/{method.name}"] not in NOT_ROUTED
         for method in service.methods
     )
 )

@@ -32,6 +32,7 @@ class Caller:
 
 
 _caller: ContextVar[Caller] = ContextVar("caller")
+_admin: ContextVar[str] = ContextVar("admin")
 
 
 def set_caller(caller: Caller) -> None:
@@ -42,3 +43,13 @@ def set_caller(caller: Caller) -> None:
 def caller() -> Caller:
     """Returns who makes the current call; only in rpcs of ACCESS_USER."""
     return _caller.get()
+
+
+def set_admin(name: str) -> None:
+    """Remembers which administrator makes the current call."""
+    _admin.set(name)
+
+
+def admin() -> str:
+    """Returns the name of the administrator who calls; only in rpcs of ACCESS_ADMIN."""
+    return _admin.get()

@@ -16,6 +16,7 @@ from hongyan.options.v1 import access_pb2
 from opentelemetry import propagate, trace
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.common.audit import Administration
 from services.common.contract import ACCESS, SCOPE, validate
 from services.common.errors import AppError, Denied, Invalid, Unauthenticated, to_status
 from services.common.identity import set_caller
@@ -49,8 +50,16 @@ KINDS = {
 class Interceptor(AsyncServerInterceptor):
     """All of it in one layer: a stream keeps the coroutines of each layer while it lives."""
 
-    def __init__(self, trust: Trust, internal_key: str, *, traced: bool = False) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        internal_key: str,
+        *,
+        traced: bool = False,
+        administration: Administration | None = None,
+    ) -> None:
         self._trust = trust
+        self._administration = administration
         self._internal_key = internal_key.encode()
         self._tracer = trace.get_tracer("hongyan.rpc") if traced else None
         self._made: dict[str, tuple[Any, Any]] = {}
@@ -112,6 +121,8 @@ class Interceptor(AsyncServerInterceptor):
         started = time.perf_counter()
         with self._span(method_name, context):
             try:
+                if ACCESS.get(method_name) == access_pb2.ACCESS_ADMIN:
+                    return await self._administer(method, request, context, method_name)
                 self._let_in(method_name, context)
                 if isinstance(request, _Unreadable):
                     raise Invalid("REQUEST_UNREADABLE", "the bytes are no such message")
@@ -127,6 +138,19 @@ class Interceptor(AsyncServerInterceptor):
             finally:
                 _count(method_name, context)
                 SECONDS.labels(method_name).observe(time.perf_counter() - started)
+
+    async def _administer(self, method: Any, request: Any, context: Any, name: str) -> Any:
+        """Runs a call of an administrator, with the audit around it."""
+        if self._administration is None:
+            raise Denied("ADMIN_NOT_SET_UP", "this service has no administrators")
+
+        async def act() -> Any:
+            if isinstance(request, _Unreadable):
+                raise Invalid("REQUEST_UNREADABLE", "the bytes are no such message")
+            validate(request)
+            return await method(request, context)
+
+        return await self._administration.run(name, request, lambda: _bearer_token(context), act)
 
     def _let_in(self, name: str, context: Any) -> None:
         """Lets a call in as the contract's access option says; an rpc without one is closed."""

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.common import migrations, telemetry
+from services.common.audit import Administration
 from services.common.contract import PUBLIC_SERVICES
 from services.common.interceptors import Interceptor
 from services.common.settings import ServiceSettings
@@ -70,6 +71,7 @@ async def serve(
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     drain: Callable[[], Awaitable[None]] | None = None,
     pages: Mapping[str, Callable[[], tuple[str, bytes]]] | None = None,
+    administration: Administration | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains.
 
@@ -84,7 +86,12 @@ async def serve(
         flush_traces = telemetry.configure_traces(
             service, settings.otlp_endpoint, settings.trace_ratio
         )
-    interceptor = Interceptor(trust, settings.shared_key(), traced=bool(settings.otlp_endpoint))
+    interceptor = Interceptor(
+        trust,
+        settings.shared_key(),
+        traced=bool(settings.otlp_endpoint),
+        administration=administration,
+    )
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     register(server)
     health_state = health.aio.HealthServicer()

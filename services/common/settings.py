@@ -63,3 +63,12 @@ class RedisSettings(BaseSettings):
     """Some nodes of the cluster: host:port,host:port; the rest is found."""
     redis_password: SecretStr = SecretStr("")
     """The cluster's password; empty: none."""
+
+
+class AdminSettings(BaseSettings):
+    """Who may administer."""
+
+    model_config = SettingsConfigDict(env_prefix="HONGYAN_", frozen=True)
+
+    admin_keys_file: Path | None = None
+    """A file with a line "name sha256" for each administrator's key; none: nobody administers."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from services.common import admins
+
 FOLDERS = ("keys", "logs", "mail", "run")
 PROBE_BYTES = 1024 * 1024
 
@@ -48,6 +50,16 @@ class Home:
     def web_push_key(self) -> Path:
         """The private key that signs Web Push."""
         return self.folder / "keys" / "web-push.pem"
+
+    @property
+    def admin_keys(self) -> Path:
+        """The hashes of the administrators' keys."""
+        return self.folder / "keys" / "admins"
+
+    @property
+    def admin_key(self) -> Path:
+        """The key of the administrator who runs this."""
+        return self.folder / "keys" / "admin"
 
     @property
     def run(self) -> Path:
@@ -115,6 +127,10 @@ class Home:
             _write_secret(self.signing_key, _new_signing_key())
         if not self.web_push_key.exists():
             _write_secret(self.web_push_key, _new_web_push_key())
+        if not self.admin_keys.exists():
+            key = admins.new_key()
+            _write_secret(self.admin_key, key.encode())
+            _write_secret(self.admin_keys, f"{admins.line_for('local', key)}\n".encode())
 
     def _put_logs_aside(self) -> None:
         for log in (self.folder / "logs").glob("*.log"):

@@ -382,6 +382,9 @@ class System:
             "HONGYAN_WEB_PUSH_KEY_FILE": os.environ.get(
                 "HONGYAN_WEB_PUSH_KEY_FILE", str(self._home.web_push_key)
             ),
+            "HONGYAN_ADMIN_KEYS_FILE": os.environ.get(
+                "HONGYAN_ADMIN_KEYS_FILE", str(self._home.admin_keys)
+            ),
             "HONGYAN_MAIL_FOLDER": str(self.mail_folder),
             "HONGYAN_MAIL_FROM": settings.mail_from,
             "HONGYAN_SMTP_URL": settings.smtp_url.get_secret_value(),

@@ -9,13 +9,23 @@ from contextlib import asynccontextmanager
 
 import grpc
 import uuid_utils
-from hongyan.verify.v1 import account_pb2_grpc, bot_pb2_grpc, trust_pb2_grpc
+from hongyan.verify.v1 import (
+    account_pb2_grpc,
+    admin_pb2_grpc,
+    bot_pb2_grpc,
+    trust_pb2_grpc,
+)
 
-from services.common import calls, cluster, serving
+from services.common import audit, calls, cluster, serving
+from services.common.admins import Admins
 from services.common.database import Database
 from services.common.identity import Caller
 from services.common.limits import Limit, SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, Trust, TrustUpdate
+from services.verify.admin_rpc import AdminService
+from services.verify.admin_store import AdminStore
+from services.verify.admin_store import audit as audit_entries
+from services.verify.administration import Administration
 from services.verify.avatars import Painter
 from services.verify.bot_rpc import BotService
 from services.verify.bots import BotPolicy, Bots
@@ -23,13 +33,15 @@ from services.verify.erasers import ChatEraser
 from services.verify.erasures import Erasures
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
-from services.verify.profile_store import ProfileStore
 from services.verify.profiles import ProfilePolicy, Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import DAY, MICROS, Policy, Verify
 from services.verify.settings import Settings
 
-NAMES = tuple(f"hongyan.verify.v1.{it}" for it in ("AccountService", "BotService", "TrustService"))
+NAMES = tuple(
+    f"hongyan.verify.v1.{it}"
+    for it in ("AccountService", "BotService", "TrustService", "AdminService")
+)
 KEY_SET_PATH = "/.well-known/jwks.json"
 
 
@@ -70,14 +82,14 @@ async def serve() -> None:
     redis = cluster.connect(settings)
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[ProfileStore]:
+    async def begin() -> AsyncIterator[AdminStore]:
         async with database.begin() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     @asynccontextmanager
-    async def read() -> AsyncIterator[ProfileStore]:
+    async def read() -> AsyncIterator[AdminStore]:
         async with database.read() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     carrier: Carrier = Folder(settings.mail_folder)
     if smtp_url := settings.smtp_url.get_secret_value():
@@ -122,6 +134,15 @@ async def serve() -> None:
     erasers = (ChatEraser(channel, settings.shared_key()),)
     erasures = Erasures(begin, read, erasers=erasers, now=now)
 
+    entries = audit.Audit(
+        database.begin,
+        database.read,
+        audit_entries,
+        now=now,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
+    administration = Administration(begin, read, now=now)
+
     async def own_trust(mark: int) -> TrustUpdate:
         ended, following = await verify.ended_since(mark)
         return TrustUpdate(signer.key_set_json, tuple(ended), following)
@@ -133,6 +154,10 @@ async def serve() -> None:
         bot_pb2_grpc.add_BotServiceServicer_to_server(BotService(bots, erasures), server)
         trust_pb2_grpc.add_TrustServiceServicer_to_server(
             TrustService(verify, profiles, signer.key_set_json), server
+        )
+
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(
+            AdminService(administration, entries), server
         )
 
     trust = Trust(own_trust, now=time.time)
@@ -147,6 +172,7 @@ async def serve() -> None:
             ready=database.check,
             background=(trust.follow, post.run, erasures.run, bots.run),
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
+            administration=audit.Administration(Admins(settings.admin_keys_file), entries),
         )
     finally:
         await channel.close()

@@ -80,6 +80,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """That an account may not be used, and why. `until` is 0 when it has no end."""
+
+    reason: str
+    since: int
+    until: int
+
+    def holds(self, now: int) -> bool:
+        """Says whether it is not over."""
+        return not self.until or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """A mailed code, which is kept as a hash. `account_id` is set once it made an account."""
 

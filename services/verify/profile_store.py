@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from services.common.database import id_column_type
-from services.verify.model import NO_PASSWORD, Account
+from services.verify.model import NO_PASSWORD, Account, Kind
 from services.verify.store import Store, account, code, metadata, to_account
 
 avatar = sa.Table(
@@ -66,6 +66,23 @@ class ProfileStore(Store):
             )
         )
         return [user_id for (user_id,) in rows]
+
+    async def persons(self, after: str, limit: int, created_until: int) -> list[str]:
+        """Returns persons whose account is not deleted and was there at a time, by their ids."""
+        rows = await self._connection.execute(
+            sa.select(account.c.user_id)
+            .where(account.c.user_id > after, *_persons(created_until))
+            .order_by(account.c.user_id)
+            .limit(limit)
+        )
+        return [user_id for (user_id,) in rows]
+
+    async def count_persons(self, created_until: int) -> int:
+        """Returns how many of them there are."""
+        count = await self._connection.scalar(
+            sa.select(sa.func.count()).select_from(account).where(*_persons(created_until))
+        )
+        return int(count or 0)
 
     async def hidden_presence(self, user_ids: Collection[str]) -> list[str]:
         """Returns those ids whose presence is hidden."""
@@ -175,3 +192,11 @@ class ProfileStore(Store):
     async def erased(self, user_id: str) -> None:
         """Takes an erasure off the list."""
         await self._connection.execute(sa.delete(erasure).where(erasure.c.user_id == user_id))
+
+
+def _persons(created_until: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        account.c.deleted_at.is_(None),
+        account.c.kind == int(Kind.PERSON),
+        account.c.created_at <= created_until,
+    )

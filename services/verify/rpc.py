@@ -86,6 +86,12 @@ class TrustService(trust_pb2_grpc.TrustServiceServicer):
         found = await self._profiles.existing(list(request.user_ids))
         return trust_pb2.FindUsersResponse(user_ids=found)
 
+    async def ListUsers(self, request: trust_pb2.ListUsersRequest, context: Any) -> Any:
+        user_ids, total = await self._profiles.persons(
+            request.after_user_id, request.limit, request.created_until_micros
+        )
+        return trust_pb2.ListUsersResponse(user_ids=user_ids, total=total)
+
     async def FindHiddenPresence(
         self, request: trust_pb2.FindHiddenPresenceRequest, context: Any
     ) -> Any:

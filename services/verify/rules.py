@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from prometheus_client import Counter
@@ -14,7 +15,7 @@ from services.common.database import Duplicate, LostRace
 from services.common.errors import AppError, Denied, Invalid, NotFound, Unauthenticated, Unavailable
 from services.common.identity import Caller
 from services.common.limits import Limit
-from services.verify.model import Account, Code, Device, Purpose, Session, Tokens
+from services.verify.model import Account, Code, Device, Purpose, Session, Suspension, Tokens
 from services.verify.names import normal_email, normal_name
 from services.verify.passwords import Passwords, refuse_common
 
@@ -40,6 +41,7 @@ class Accounts(Protocol):
     async def account_by_email(self, email: str) -> Account | None: ...
     async def add_account(self, account: Account) -> None: ...
     async def set_password(self, user_id: str, password_hash: str) -> None: ...
+    async def suspension(self, user_id: str) -> Suspension | None: ...
     async def put_code(self, email: str, purpose: int, code: Code) -> None: ...
     async def code(self, email: str, purpose: int) -> Code | None: ...
     async def count_try(self, email: str, purpose: int) -> None: ...
@@ -269,6 +271,7 @@ class Verify:
             current = await store.locked_account(account.user_id)
             if current is None or current.password_hash != account.password_hash:
                 raise credentials_invalid()
+            await self._refuse_suspended(store, account.user_id)
             # The time is that of the end, not of the call: who waited for the lock told nobody.
             await store.end_device(account.user_id, device.id, self._now())
             await store.add_session(session)
@@ -289,6 +292,8 @@ class Verify:
         async def work(store: Accounts) -> tuple[Session | None, str]:
             session = await store.session_by_refresh(given)
             now = self._now()
+            if session:
+                await self._refuse_suspended(store, session.user_id)
             if session is None or session.ended_at is not None:
                 return None, "unknown"
             if session.scopes is not None:
@@ -319,6 +324,13 @@ class Verify:
         if session is None:
             raise Unauthenticated("REFRESH_TOKEN_INVALID", "log in again")
         return self._tokens(session, refresh if outcome == "bot" else new)
+
+    async def _refuse_suspended(self, store: Accounts, user_id: str) -> None:
+        """Raises Denied while an account is suspended; for who has shown a secret of it."""
+        found = await store.suspension(user_id)
+        if found and found.holds(self._now()):
+            LOGINS.labels("suspended").inc()
+            raise account_suspended(found)
 
     def _tokens(self, session: Session, refresh: str) -> Tokens:
         caller = Caller(session.user_id, session.session_id, session.scopes)
@@ -393,6 +405,15 @@ def credentials_invalid() -> AppError:
     """The one answer for a wrong password and an unknown address."""
     LOGINS.labels("refused").inc()
     return Unauthenticated("CREDENTIALS_INVALID", "the address or the password is wrong")
+
+
+def account_suspended(suspension: Suspension) -> AppError:
+    """Says to a user why the account may not be used."""
+    until = ""
+    if suspension.until:
+        moment = datetime.fromtimestamp(suspension.until // MICROS, UTC)
+        until = f" until {moment:%Y-%m-%d %H:%M} UTC"
+    return Denied("ACCOUNT_SUSPENDED", f"the account is suspended{until}: {suspension.reason}")
 
 
 def password_wrong() -> AppError:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from services.common.settings import DatabaseSettings, RedisSettings, ServiceSettings
+from services.common.settings import AdminSettings, DatabaseSettings, RedisSettings, ServiceSettings
 
 
-class Settings(ServiceSettings, DatabaseSettings, RedisSettings):
+class Settings(ServiceSettings, DatabaseSettings, RedisSettings, AdminSettings):
     """What verify needs to run."""
 
     address: str = "127.0.0.1:7002"

@@ -16,6 +16,7 @@ from services.verify.model import (
     Profile,
     Session,
     Strangers,
+    Suspension,
 )
 
 metadata = sa.MetaData()
@@ -77,6 +78,16 @@ session = sa.Table(
     sa.Column("expires_at", sa.BigInteger, index=True),
     sa.Index("session_by_user", "user_id", "device_id"),
     sa.Index("session_by_end", "ended_at"),
+)
+
+# Who may not use their account; `until` is 0 when there is no end.
+suspension = sa.Table(
+    "suspension",
+    metadata,
+    sa.Column("user_id", id_column_type(), primary_key=True),
+    sa.Column("reason", text_column_type(500), nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
 )
 
 refresh_token = sa.Table(
@@ -142,6 +153,14 @@ class Store:
             .where(account.c.user_id == user_id)
             .values(password_hash=password_hash)
         )
+
+    async def suspension(self, user_id: str) -> Suspension | None:
+        """Returns the suspension of a user, also one that is over."""
+        rows = await self._connection.execute(
+            sa.select(suspension).where(suspension.c.user_id == user_id)
+        )
+        row = rows.first()
+        return Suspension(row.reason, row.since, row.until) if row else None
 
     # Codes
 

@@ -21,10 +21,23 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
-from hongyan.chat.v1 import conversation_pb2, conversation_pb2_grpc, link_pb2_grpc
+from hongyan.chat.v1 import (
+    conversation_pb2,
+    conversation_pb2_grpc,
+    link_pb2_grpc,
+    moderation_pb2,
+    moderation_pb2_grpc,
+)
 from hongyan.gate.v1 import gate_pb2, gate_pb2_grpc
 from hongyan.status.v1 import directory_pb2, directory_pb2_grpc
-from hongyan.verify.v1 import account_pb2, account_pb2_grpc, trust_pb2, trust_pb2_grpc
+from hongyan.verify.v1 import (
+    account_pb2,
+    account_pb2_grpc,
+    admin_pb2,
+    admin_pb2_grpc,
+    trust_pb2,
+    trust_pb2_grpc,
+)
 
 from loadtest.accounts import make_accounts
 from services.common.contract import PUBLIC_SERVICES
@@ -211,6 +224,8 @@ async def test_the_inner_calls_have_no_way_by_rest_either(rest, signer, home):
         "/hongyan.verify.v1.TrustService/FindUsers",
         "/hongyan.status.v1.DirectoryService/Renew",
         "/hongyan.chat.v1.LinkService/Attach",
+        "/hongyan.verify.v1.AdminService/FindUsers",
+        "/hongyan.chat.v1.ModerationService/ListReports",
         "/hongyan.verify.v1.AccountService/../TrustService/GetTrust",
         "//hongyan.verify.v1.TrustService/GetTrust",
         "/.well-known/jwks.json",
@@ -232,7 +247,12 @@ async def test_what_services_say_to_each_other_cannot_be_reached(channel, signer
     trust = trust_pb2_grpc.TrustServiceStub(channel)
     directory = directory_pb2_grpc.DirectoryServiceStub(channel)
     link = link_pb2_grpc.LinkServiceStub(channel)
+    admin = (("authorization", f"Bearer {(home / 'keys' / 'admin').read_text()}"),)
+    accounts = admin_pb2_grpc.AdminServiceStub(channel)
+    moderation = moderation_pb2_grpc.ModerationServiceStub(channel)
     for call in (
+        accounts.FindUsers(admin_pb2.AdminServiceFindUsersRequest(query="x"), metadata=metadata),
+        moderation.ListReports(moderation_pb2.ListReportsRequest(), metadata=metadata),
         trust.GetTrust(trust_pb2.GetTrustRequest(), metadata=metadata),
         trust.FindUsers(trust_pb2.FindUsersRequest(), metadata=metadata),
         directory.Renew(directory_pb2.RenewRequest(), metadata=metadata),
@@ -242,6 +262,10 @@ async def test_what_services_say_to_each_other_cannot_be_reached(channel, signer
             await call
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
         assert reason_of(caught.value) == "PATH_NOT_FOUND"
+    # An administrator's key is no token: it does not even get so far.
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await moderation.ListReports(moderation_pb2.ListReportsRequest(), metadata=admin)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 @pytest.mark.parametrize(
@@ -287,6 +311,7 @@ async def test_anyone_may_ask_which_services_there_are(channel):
         found = {service.name for service in answer.list_services_response.service}
         assert found >= set(PUBLIC_SERVICES)
         assert "hongyan.verify.v1.TrustService" not in found
+        assert "hongyan.verify.v1.AdminService" not in found
     newer = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await newer(iter([b""])).read()

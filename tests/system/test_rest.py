@@ -13,7 +13,7 @@ from google.api import annotations_pb2
 from hongyan.options.v1 import access_pb2
 
 from loadtest.accounts import PASSWORD, mailed_code
-from services.common.contract import ACCESS, FILES
+from services.common.contract import ACCESS, FILES, NOT_ROUTED
 from tests.faults.people import Device, Town, code_for, until
 from tests.unit.verify.test_avatars import encoded, halves
 
@@ -35,7 +35,7 @@ def faces(*services: str) -> dict[str, tuple[str, str]]:
                 continue
             for method in service.methods:
                 path = f"/{service.full_name}/{method.name}"
-                if method.client_streaming or ACCESS[path] == access_pb2.ACCESS_INTERNAL:
+                if method.client_streaming or ACCESS[path] in NOT_ROUTED:
                     continue
                 rule = method.GetOptions().Extensions[annotations_pb2.http]
                 verb = rule.WhichOneof("pattern")
@@ -157,6 +157,9 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     cleared = ok("Clear", await mei("Clear", {"remove": True}, **place))["settings"]
     assert (cleared["cleared_seq"], cleared["removed"]) == ("1", True)
     assert ok("List", await mei("List", **place))["first_seq"] == "2"
+    reported = {"user_id": bo.client.user_id, "category": "REPORT_CATEGORY_SPAM"}
+    report = ok("Report", await mei("Report", reported))
+    assert ok("Report", await mei("Report", reported)) == report
     assert ok("GetWebPushKey", await mei("GetWebPushKey"))["public_key"]
     registered = await mei("RegisterPush", {"web_push": subscription(), "show_content": True})
     registration = ok("RegisterPush", registered)["registration"]
@@ -293,6 +296,7 @@ REFUSALS = {
     "ResolveInvite": (({"code": "guessed"}, {}, {}), (404, "INVITE_NOT_FOUND", set())),
     "JoinGroup": (({"code": "guessed"}, {}, {}), (404, "INVITE_NOT_FOUND", set())),
     "ListJoinRequests": ((None, {}, GONE), (403, "NOT_A_MEMBER", set())),
+    "Report": (({"user_id": NOBODY}, {}, {}), (400, "INVALID_FIELD", {"category"})),
     "AnswerJoinRequest": (({"approve": True}, {}, GONE | HIM), (403, "NOT_A_MEMBER", set())),
 }
 # What google.rpc.Code has for an HTTP status, as far as it is met here.
@@ -333,7 +337,11 @@ async def test_every_rpc_that_is_for_users_wants_a_token(rest: httpx.AsyncClient
         "token_id": NOBODY,
         "seq": "1",
     }
-    names = {method: path for path in ACCESS if (method := path.rpartition("/")[2]) in faces()}
+    names = {
+        method: path
+        for path, access in ACCESS.items()
+        if (method := path.rpartition("/")[2]) in faces() and access not in NOT_ROUTED
+    }
     for rpc, path in names.items():
         answer = await nobody(rpc, {}, **place)
         open_to_all = ACCESS[path] == access_pb2.ACCESS_PUBLIC

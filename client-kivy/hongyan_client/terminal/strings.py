@@ -104,6 +104,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "message.edited": ("edited", "已编辑"),
     "message.forwarded": ("forwarded:", "转发："),
     "message.recalled": ("took a message back", "撤回了一条消息"),
+    "message.moderated": ("a moderator removed a message", "消息已被管理员移除"),
     "message.expired": ("a message has disappeared", "消息已消失"),
     "message.hidden": ("deleted for you", "已为你删除"),
     "message.removed": ("a message is gone", "消息已不在"),

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -37,6 +38,7 @@ from services.chat.group_rpc import GroupService
 from services.chat.groups import GroupService as Groups
 from services.chat.groups import Plan
 from services.chat.link import Links as ChatLinks
+from services.chat.moderators import Moderators
 from services.chat.notification_rpc import NotificationService
 from services.chat.notifications import Notifications
 from services.chat.personal import Personal
@@ -49,6 +51,7 @@ from services.chat.search_store import transactions
 from services.chat.settings import Settings as ChatSettings
 from services.chat.store import Store
 from services.chat.user_changes import UserChanges
+from services.common.audit import Administration
 from services.common.database import Database
 from services.common.identity import Caller
 from services.common.interceptors import Interceptor
@@ -77,6 +80,7 @@ class Verify:
         self.hidden: set[str] = set()
         self.ended: list[str] = []
         self.policies: dict[str, Policy] = {}
+        self.users: list[str] = []
 
     def token(self, user_id: str, session_id: str = "", scopes: Collection[int] = ()) -> str:
         """Returns an access token; with scopes it is that of a bot."""
@@ -102,6 +106,11 @@ class Verify:
             if not user_id.startswith("nobody")
         }
 
+    async def list_users(self, after: str, limit: int, _: int) -> tuple[list[str], int]:
+        """Everybody, for announcements."""
+        users = sorted(self.users)
+        return [it for it in users if it > after][:limit], 0 if after else len(users)
+
 
 class Service:
     """A server and its background work; `stop` fails if any of that has failed."""
@@ -111,6 +120,7 @@ class Service:
         self.trust = Trust(verify.trust, now=time.time)
         self._server: grpc.aio.Server | None = None
         self._running: list[asyncio.Task[None]] = []
+        self.administration: Administration | None = None
 
     async def serve(
         self,
@@ -118,8 +128,8 @@ class Service:
         *background: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         await self.trust.refresh()
-        interceptors = (Interceptor(self.trust, INTERNAL_KEY),)
-        self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+        interceptor = Interceptor(self.trust, INTERNAL_KEY, administration=self.administration)
+        self._server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
         register(self._server)
         self._server.add_insecure_port(self.target)
         await self._server.start()
@@ -146,9 +156,16 @@ class ChatPod(Service):
     numbers = itertools.count(1)
 
     def __init__(
-        self, verify: Verify, port: int, database_url: str, *, commit_queue: int = 20_000
+        self,
+        verify: Verify,
+        port: int,
+        database_url: str,
+        *,
+        commit_queue: int = 20_000,
+        admin_keys_file: Path | None = None,
     ) -> None:
         super().__init__(verify, port)
+        self._admin_keys_file = admin_keys_file
         self._verify = verify
         self._url = database_url
         self._commit_queue = commit_queue
@@ -217,6 +234,17 @@ class ChatPod(Service):
         )
         contacts = ContactService(self.contacts, request=limit, change=limit, code=limit)
 
+        self.moderators = Moderators(
+            self.database,
+            chat,
+            links.committer,
+            find=self._verify.find_policies,
+            list_users=self._verify.list_users,
+            limit_report="20/60",
+            admin_keys_file=self._admin_keys_file,
+        )
+        self.administration = self.moderators.administration
+
         erasure = ErasureService(Erasure(begin, user_changes, wire, links.committer.append))
 
         def register(server: grpc.aio.Server) -> None:
@@ -234,8 +262,11 @@ class ChatPod(Service):
             )
             erasure_pb2_grpc.add_ErasureServiceServicer_to_server(erasure, server)
             link_pb2_grpc.add_LinkServiceServicer_to_server(links, server)
+            self.moderators.register(server)
 
-        await self.serve(register, links.committer.run, links.cursors.run)
+        await self.serve(
+            register, links.committer.run, links.cursors.run, *self.moderators.background
+        )
         return self
 
     async def stop(self) -> None:

@@ -17,15 +17,21 @@ from grpc_status import rpc_status
 from hongyan.verify.v1 import (
     account_pb2,
     account_pb2_grpc,
+    admin_pb2_grpc,
     bot_pb2,
     bot_pb2_grpc,
     trust_pb2_grpc,
 )
 from redis.asyncio.cluster import RedisCluster
 
+from services.common.admins import Admins
+from services.common.audit import Administration, Audit
 from services.common.database import Database
 from services.common.limits import SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
+from services.verify import administration
+from services.verify.admin_rpc import AdminService
+from services.verify.admin_store import AdminStore, audit
 from services.verify.avatars import Painter
 from services.verify.bot_rpc import BotService
 from services.verify.bots import Bots
@@ -33,7 +39,6 @@ from services.verify.erasures import Erasures
 from services.verify.mail import Folder, Post
 from services.verify.main import bot_policy, policy, profile_policy
 from services.verify.passwords import Passwords
-from services.verify.profile_store import ProfileStore
 from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
 from services.verify.rules import MICROS, Verify
@@ -72,7 +77,14 @@ class VerifyPod(Service):
     """One verify pod. `now` is Unix seconds and moves when a test says so."""
 
     def __init__(
-        self, port: int, url: str, redis: RedisCluster, mails: Path, **settings: Any
+        self,
+        port: int,
+        url: str,
+        redis: RedisCluster,
+        mails: Path,
+        *,
+        admin_keys_file: Path | None = None,
+        **settings: Any,
     ) -> None:
         super().__init__(_Trusted(self), port)
         self.now = float(int(time.time()))
@@ -113,16 +125,27 @@ class VerifyPod(Service):
             self._begin, self._read, erasers=(), now=lambda: int(self.now * MICROS)
         )
         self.trust._now = lambda: self.now
+        self._admin = administration.Administration(
+            self._begin, self._read, now=lambda: int(self.now * MICROS)
+        )
+        self._audit = Audit(
+            self.database.begin,
+            self.database.read,
+            audit,
+            now=lambda: int(self.now * MICROS),
+            new_id=lambda: uuid_utils.uuid7().hex,
+        )
+        self.administration = Administration(Admins(admin_keys_file), self._audit)
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[ProfileStore]:
+    async def _begin(self) -> AsyncIterator[AdminStore]:
         async with self.database.begin() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[ProfileStore]:
+    async def _read(self) -> AsyncIterator[AdminStore]:
         async with self.database.read() as connection:
-            yield ProfileStore(connection)
+            yield AdminStore(connection)
 
     async def start(self) -> "VerifyPod":
         def register(server: grpc.aio.Server) -> None:
@@ -134,6 +157,9 @@ class VerifyPod(Service):
             )
             trust_pb2_grpc.add_TrustServiceServicer_to_server(
                 TrustService(self.verify, self.profiles, self.signer.key_set_json), server
+            )
+            admin_pb2_grpc.add_AdminServiceServicer_to_server(
+                AdminService(self._admin, self._audit), server
             )
 
         await self.serve(register, self.post.run)

@@ -24,11 +24,33 @@ INTERNAL = {
     "/hongyan.verify.v1.TrustService/FindUsers",
     "/hongyan.verify.v1.TrustService/FindHiddenPresence",
     "/hongyan.verify.v1.TrustService/FindPolicies",
+    "/hongyan.verify.v1.TrustService/ListUsers",
     "/hongyan.chat.v1.LinkService/Attach",
     "/hongyan.chat.v1.ErasureService/EraseUser",
     "/hongyan.status.v1.DirectoryService/ListGates",
     "/hongyan.status.v1.DirectoryService/Look",
     "/hongyan.status.v1.DirectoryService/Renew",
+}
+ADMIN = {
+    f"/hongyan.{service}/{name}"
+    for service, names in {
+        "verify.v1.AdminService": (
+            "FindUsers",
+            "SuspendUser",
+            "RestoreUser",
+            "EndSessions",
+            "ListAudit",
+        ),
+        "chat.v1.ModerationService": (
+            "ListReports",
+            "CloseReport",
+            "DeleteMessage",
+            "Announce",
+            "ListAnnouncements",
+            "ListAudit",
+        ),
+    }.items()
+    for name in names
 }
 PUBLIC = {
     f"/hongyan.verify.v1.AccountService/{name}"
@@ -40,19 +62,38 @@ def test_every_rpc_declares_its_access() -> None:
     assert {path for path, access in ACCESS.items() if not access} == set()
 
 
-def test_only_these_rpcs_are_internal_or_open_to_everybody() -> None:
+def test_only_these_rpcs_are_internal_for_administrators_or_open_to_everybody() -> None:
     by_access = {
         access: {path for path, declared in ACCESS.items() if declared == access}
-        for access in (access_pb2.ACCESS_INTERNAL, access_pb2.ACCESS_PUBLIC)
+        for access in access_pb2.Access.values()
     }
     assert by_access[access_pb2.ACCESS_INTERNAL] == INTERNAL
+    assert by_access[access_pb2.ACCESS_ADMIN] == ADMIN
     assert by_access[access_pb2.ACCESS_PUBLIC] == PUBLIC
 
 
 def test_no_service_is_both_routed_and_internal() -> None:
+    not_routed = (access_pb2.ACCESS_INTERNAL, access_pb2.ACCESS_ADMIN)
     for path, access in ACCESS.items():
         service = path.split("/")[1]
-        assert (service in PUBLIC_SERVICES) is (access != access_pb2.ACCESS_INTERNAL)
+        assert (service in PUBLIC_SERVICES) is (access not in not_routed)
+
+
+def test_no_rpc_for_administrators_is_a_stream() -> None:
+    """The audit stands around calls with one request and one answer."""
+    for method in METHODS:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        if ACCESS[path] == access_pb2.ACCESS_ADMIN:
+            assert not method.client_streaming
+            assert not method.server_streaming
+
+
+def test_every_act_of_an_administrator_says_why() -> None:
+    for method in METHODS:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        if path in ADMIN and not method.name.startswith(("List", "Find")):
+            # What is announced speaks for itself.
+            assert {"reason", "note", "text"} & set(method.input_type.fields_by_name), path
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)

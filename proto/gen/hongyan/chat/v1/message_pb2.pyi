@@ -35,6 +35,8 @@ class _RemovedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Removed
     """It was to disappear, and has."""
     REMOVED_REASON_HIDDEN: _RemovedReason.ValueType  # 3
     """The caller has deleted it for themself; others see it."""
+    REMOVED_REASON_MODERATED: _RemovedReason.ValueType  # 4
+    """A moderator of the installation removed it."""
 
 class RemovedReason(_RemovedReason, metaclass=_RemovedReasonEnumTypeWrapper):
     """Why a message is gone."""
@@ -47,6 +49,8 @@ REMOVED_REASON_EXPIRED: RemovedReason.ValueType  # 2
 """It was to disappear, and has."""
 REMOVED_REASON_HIDDEN: RemovedReason.ValueType  # 3
 """The caller has deleted it for themself; others see it."""
+REMOVED_REASON_MODERATED: RemovedReason.ValueType  # 4
+"""A moderator of the installation removed it."""
 Global___RemovedReason: _TypeAlias = RemovedReason  # noqa: Y015
 
 @_typing.final
@@ -84,7 +88,7 @@ class Message(_message.Message):
     seq: _builtins.int
     """Its place in the log: 1, 2, 3, without holes."""
     sender_id: _builtins.str
-    """The user that sent it."""
+    """The user that sent it; empty when a moderator of the installation did."""
     client_message_id: _builtins.str
     """Made by the sender's device before the first attempt."""
     text: _builtins.str
@@ -214,18 +218,24 @@ class Recall(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQ_FIELD_NUMBER: _builtins.int
+    MODERATED_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     """The message: a text that is not older than the server allows, two minutes
     by default.
+    """
+    moderated: _builtins.bool
+    """Whether a moderator of the installation took it away; the entry then has no
+    sender. Set by the server.
     """
     def __init__(
         self,
         *,
         seq: _builtins.int = ...,
+        moderated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moderated", b"moderated", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

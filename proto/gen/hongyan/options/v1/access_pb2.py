@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhongyan/options/v1/access.proto\x12\x12hongyan.options.v1\x1a google/protobuf/descriptor.proto*Y\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_USER\x10\x02\x12\x13\n\x0f\x41\x43\x43\x45SS_INTERNAL\x10\x03*Q\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x0f\n\x0bSCOPE_WRITE\x10\x02\x12\x10\n\x0cSCOPE_MANAGE\x10\x03:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x96\x8c\x03 \x01(\x0e\x32\x1a.hongyan.options.v1.Access:J\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\x97\x8c\x03 \x01(\x0e\x32\x19.hongyan.options.v1.Scopeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fhongyan/options/v1/access.proto\x12\x12hongyan.options.v1\x1a google/protobuf/descriptor.proto*k\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_PUBLIC\x10\x01\x12\x0f\n\x0b\x41\x43\x43\x45SS_USER\x10\x02\x12\x13\n\x0f\x41\x43\x43\x45SS_INTERNAL\x10\x03\x12\x10\n\x0c\x41\x43\x43\x45SS_ADMIN\x10\x04*Q\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_READ\x10\x01\x12\x0f\n\x0bSCOPE_WRITE\x10\x02\x12\x10\n\x0cSCOPE_MANAGE\x10\x03:L\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\x96\x8c\x03 \x01(\x0e\x32\x1a.hongyan.options.v1.Access:J\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\x97\x8c\x03 \x01(\x0e\x32\x19.hongyan.options.v1.Scopeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hongyan.options.v1.access_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCESS']._serialized_start=89
-  _globals['_ACCESS']._serialized_end=178
-  _globals['_SCOPE']._serialized_start=180
-  _globals['_SCOPE']._serialized_end=261
+  _globals['_ACCESS']._serialized_end=196
+  _globals['_SCOPE']._serialized_start=198
+  _globals['_SCOPE']._serialized_end=279
 # @@protoc_insertion_point(module_scope)

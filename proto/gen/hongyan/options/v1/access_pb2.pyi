@@ -32,6 +32,8 @@ class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueTy
     """A user with a valid access token of a session that has not been ended."""
     ACCESS_INTERNAL: _Access.ValueType  # 3
     """Another service of this installation, which knows the internal key."""
+    ACCESS_ADMIN: _Access.ValueType  # 4
+    """An administrator of this installation, who has an administrator's key."""
 
 class Access(_Access, metaclass=_AccessEnumTypeWrapper):
     """Who may call an rpc. The authentication interceptor reads it from the
@@ -46,6 +48,8 @@ ACCESS_USER: Access.ValueType  # 2
 """A user with a valid access token of a session that has not been ended."""
 ACCESS_INTERNAL: Access.ValueType  # 3
 """Another service of this installation, which knows the internal key."""
+ACCESS_ADMIN: Access.ValueType  # 4
+"""An administrator of this installation, who has an administrator's key."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 class _Scope:

@@ -33,6 +33,10 @@ class TrustServiceBase(abc.ABC):
     async def FindPolicies(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.FindPoliciesRequest, hongyan.verify.v1.trust_pb2.FindPoliciesResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def ListUsers(self, stream: 'grpclib.server.Stream[hongyan.verify.v1.trust_pb2.ListUsersRequest, hongyan.verify.v1.trust_pb2.ListUsersResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/hongyan.verify.v1.TrustService/GetTrust': grpclib.const.Handler(
@@ -58,6 +62,12 @@ class TrustServiceBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 hongyan.verify.v1.trust_pb2.FindPoliciesRequest,
                 hongyan.verify.v1.trust_pb2.FindPoliciesResponse,
+            ),
+            '/hongyan.verify.v1.TrustService/ListUsers': grpclib.const.Handler(
+                self.ListUsers,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                hongyan.verify.v1.trust_pb2.ListUsersRequest,
+                hongyan.verify.v1.trust_pb2.ListUsersResponse,
             ),
         }
 
@@ -88,4 +98,10 @@ class TrustServiceStub:
             '/hongyan.verify.v1.TrustService/FindPolicies',
             hongyan.verify.v1.trust_pb2.FindPoliciesRequest,
             hongyan.verify.v1.trust_pb2.FindPoliciesResponse,
+        )
+        self.ListUsers = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/hongyan.verify.v1.TrustService/ListUsers',
+            hongyan.verify.v1.trust_pb2.ListUsersRequest,
+            hongyan.verify.v1.trust_pb2.ListUsersResponse,
         )

@@ -27,7 +27,7 @@ from hongyan.options.v1 import access_pb2 as hongyan_dot_options_dot_v1_dot_acce
 from hongyan.verify.v1 import account_pb2 as hongyan_dot_verify_dot_v1_dot_account__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhongyan/verify/v1/trust.proto\x12\x11hongyan.verify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhongyan/options/v1/access.proto\x1a\x1fhongyan/verify/v1/account.proto\"%\n\x0fGetTrustRequest\x12\x12\n\nafter_mark\x18\x01 \x01(\x03\"Q\n\x10GetTrustResponse\x12\x14\n\x0ckey_set_json\x18\x01 \x01(\t\x12\x19\n\x11\x65nded_session_ids\x18\x02 \x03(\t\x12\x0c\n\x04mark\x18\x03 \x01(\x03\"/\n\x10\x46indUsersRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"%\n\x11\x46indUsersResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"8\n\x19\x46indHiddenPresenceRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\".\n\x1a\x46indHiddenPresenceResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"2\n\x13\x46indPoliciesRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"C\n\x14\x46indPoliciesResponse\x12+\n\x08policies\x18\x01 \x03(\x0b\x32\x19.hongyan.verify.v1.Policy\"\xe0\x01\n\x06Policy\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x30\n\nadd_policy\x18\x02 \x01(\x0e\x32\x1c.hongyan.verify.v1.AddPolicy\x12:\n\x0fstranger_policy\x18\x03 \x01(\x0e\x32!.hongyan.verify.v1.StrangerPolicy\x12\x1a\n\x12hide_read_receipts\x18\x04 \x01(\x08\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.hongyan.verify.v1.UserKind\x12\x10\n\x08owner_id\x18\x06 \x01(\t2\xa7\x03\n\x0cTrustService\x12Y\n\x08GetTrust\x12\".hongyan.verify.v1.GetTrustRequest\x1a#.hongyan.verify.v1.GetTrustResponse\"\x04\xb0\xe1\x18\x03\x12\\\n\tFindUsers\x12#.hongyan.verify.v1.FindUsersRequest\x1a$.hongyan.verify.v1.FindUsersResponse\"\x04\xb0\xe1\x18\x03\x12w\n\x12\x46indHiddenPresence\x12,.hongyan.verify.v1.FindHiddenPresenceRequest\x1a-.hongyan.verify.v1.FindHiddenPresenceResponse\"\x04\xb0\xe1\x18\x03\x12\x65\n\x0c\x46indPolicies\x12&.hongyan.verify.v1.FindPoliciesRequest\x1a\'.hongyan.verify.v1.FindPoliciesResponse\"\x04\xb0\xe1\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dhongyan/verify/v1/trust.proto\x12\x11hongyan.verify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fhongyan/options/v1/access.proto\x1a\x1fhongyan/verify/v1/account.proto\"%\n\x0fGetTrustRequest\x12\x12\n\nafter_mark\x18\x01 \x01(\x03\"Q\n\x10GetTrustResponse\x12\x14\n\x0ckey_set_json\x18\x01 \x01(\t\x12\x19\n\x11\x65nded_session_ids\x18\x02 \x03(\t\x12\x0c\n\x04mark\x18\x03 \x01(\x03\"/\n\x10\x46indUsersRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"%\n\x11\x46indUsersResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"8\n\x19\x46indHiddenPresenceRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\".\n\x1a\x46indHiddenPresenceResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\"2\n\x13\x46indPoliciesRequest\x12\x1b\n\x08user_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"C\n\x14\x46indPoliciesResponse\x12+\n\x08policies\x18\x01 \x03(\x0b\x32\x19.hongyan.verify.v1.Policy\"\xe0\x01\n\x06Policy\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x30\n\nadd_policy\x18\x02 \x01(\x0e\x32\x1c.hongyan.verify.v1.AddPolicy\x12:\n\x0fstranger_policy\x18\x03 \x01(\x0e\x32!.hongyan.verify.v1.StrangerPolicy\x12\x1a\n\x12hide_read_receipts\x18\x04 \x01(\x08\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.hongyan.verify.v1.UserKind\x12\x10\n\x08owner_id\x18\x06 \x01(\t\"\x89\x01\n\x10ListUsersRequest\x12\x33\n\rafter_user_id\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x32\x15^[A-Za-z0-9_-]{0,64}$\x12\x19\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12%\n\x14\x63reated_until_micros\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"4\n\x11ListUsersResponse\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\r\n\x05total\x18\x02 \x01(\x03\x32\x85\x04\n\x0cTrustService\x12Y\n\x08GetTrust\x12\".hongyan.verify.v1.GetTrustRequest\x1a#.hongyan.verify.v1.GetTrustResponse\"\x04\xb0\xe1\x18\x03\x12\\\n\tFindUsers\x12#.hongyan.verify.v1.FindUsersRequest\x1a$.hongyan.verify.v1.FindUsersResponse\"\x04\xb0\xe1\x18\x03\x12w\n\x12\x46indHiddenPresence\x12,.hongyan.verify.v1.FindHiddenPresenceRequest\x1a-.hongyan.verify.v1.FindHiddenPresenceResponse\"\x04\xb0\xe1\x18\x03\x12\x65\n\x0c\x46indPolicies\x12&.hongyan.verify.v1.FindPoliciesRequest\x1a\'.hongyan.verify.v1.FindPoliciesResponse\"\x04\xb0\xe1\x18\x03\x12\\\n\tListUsers\x12#.hongyan.verify.v1.ListUsersRequest\x1a$.hongyan.verify.v1.ListUsersResponse\"\x04\xb0\xe1\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDHIDDENPRESENCEREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_FINDPOLICIESREQUEST'].fields_by_name['user_ids']._loaded_options = None
   _globals['_FINDPOLICIESREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['after_user_id']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['after_user_id']._serialized_options = b'\272H\031r\0272\025^[A-Za-z0-9_-]{0,64}$'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['limit']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\350\007(\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['created_until_micros']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['created_until_micros']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_TRUSTSERVICE'].methods_by_name['GetTrust']._loaded_options = None
   _globals['_TRUSTSERVICE'].methods_by_name['GetTrust']._serialized_options = b'\260\341\030\003'
   _globals['_TRUSTSERVICE'].methods_by_name['FindUsers']._loaded_options = None
@@ -48,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRUSTSERVICE'].methods_by_name['FindHiddenPresence']._serialized_options = b'\260\341\030\003'
   _globals['_TRUSTSERVICE'].methods_by_name['FindPolicies']._loaded_options = None
   _globals['_TRUSTSERVICE'].methods_by_name['FindPolicies']._serialized_options = b'\260\341\030\003'
+  _globals['_TRUSTSERVICE'].methods_by_name['ListUsers']._loaded_options = None
+  _globals['_TRUSTSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\260\341\030\003'
   _globals['_GETTRUSTREQUEST']._serialized_start=147
   _globals['_GETTRUSTREQUEST']._serialized_end=184
   _globals['_GETTRUSTRESPONSE']._serialized_start=186
@@ -66,6 +74,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINDPOLICIESRESPONSE']._serialized_end=582
   _globals['_POLICY']._serialized_start=585
   _globals['_POLICY']._serialized_end=809
-  _globals['_TRUSTSERVICE']._serialized_start=812
-  _globals['_TRUSTSERVICE']._serialized_end=1235
+  _globals['_LISTUSERSREQUEST']._serialized_start=812
+  _globals['_LISTUSERSREQUEST']._serialized_end=949
+  _globals['_LISTUSERSRESPONSE']._serialized_start=951
+  _globals['_LISTUSERSRESPONSE']._serialized_end=1003
+  _globals['_TRUSTSERVICE']._serialized_start=1006
+  _globals['_TRUSTSERVICE']._serialized_end=1523
 # @@protoc_insertion_point(module_scope)

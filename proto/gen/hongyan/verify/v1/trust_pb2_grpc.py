@@ -55,6 +55,11 @@ class TrustServiceStub:
                 request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.SerializeToString,
                 response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.FromString,
                 _registered_method=True)
+        self.ListUsers = channel.unary_unary(
+                '/hongyan.verify.v1.TrustService/ListUsers',
+                request_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersRequest.SerializeToString,
+                response_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersResponse.FromString,
+                _registered_method=True)
 
 
 class TrustServiceServicer:
@@ -91,6 +96,13 @@ class TrustServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUsers(self, request, context):
+        """Lists all persons in the order of their ids, for what is told to everybody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrustServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -113,6 +125,11 @@ def add_TrustServiceServicer_to_server(servicer, server):
                     servicer.FindPolicies,
                     request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.FromString,
                     response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.SerializeToString,
+            ),
+            'ListUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUsers,
+                    request_deserializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersRequest.FromString,
+                    response_serializer=hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +241,33 @@ class TrustService:
             '/hongyan.verify.v1.TrustService/FindPolicies',
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesRequest.SerializeToString,
             hongyan_dot_verify_dot_v1_dot_trust__pb2.FindPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hongyan.verify.v1.TrustService/ListUsers',
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersRequest.SerializeToString,
+            hongyan_dot_verify_dot_v1_dot_trust__pb2.ListUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,8 @@ class TrustServiceStub:
     """Says which of some users show their presence to nobody."""
     FindPolicies: _grpc.UnaryUnaryMultiCallable[_trust_pb2.FindPoliciesRequest, _trust_pb2.FindPoliciesResponse]
     """Says how others may come near to some users."""
+    ListUsers: _grpc.UnaryUnaryMultiCallable[_trust_pb2.ListUsersRequest, _trust_pb2.ListUsersResponse]
+    """Lists all persons in the order of their ids, for what is told to everybody."""
 
 @_typing.type_check_only
 class TrustServiceAsyncStub(TrustServiceStub):
@@ -61,6 +63,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     """Says which of some users show their presence to nobody."""
     FindPolicies: _aio.UnaryUnaryMultiCallable[_trust_pb2.FindPoliciesRequest, _trust_pb2.FindPoliciesResponse]  # type: ignore[assignment]
     """Says how others may come near to some users."""
+    ListUsers: _aio.UnaryUnaryMultiCallable[_trust_pb2.ListUsersRequest, _trust_pb2.ListUsersResponse]  # type: ignore[assignment]
+    """Lists all persons in the order of their ids, for what is told to everybody."""
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the other services must know of accounts. Not routed by the gateway."""
@@ -99,5 +103,13 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trust_pb2.FindPoliciesResponse, _abc.Awaitable[_trust_pb2.FindPoliciesResponse]]:
         """Says how others may come near to some users."""
+
+    @_abc_1.abstractmethod
+    def ListUsers(
+        self,
+        request: _trust_pb2.ListUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.ListUsersResponse, _abc.Awaitable[_trust_pb2.ListUsersResponse]]:
+        """Lists all persons in the order of their ids, for what is told to everybody."""
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
