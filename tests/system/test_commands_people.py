@@ -21,8 +21,10 @@ RED = (200, 30, 30)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ling at a terminal in one language, who talks with Bo and knows Mei. Bo does not know Mei, who
-    takes no requests of who only searched."""
+    """Ling at a terminal in one language, and her friends Bo and Mei.
+
+    Those two do not know each other, and Mei takes no requests of who only searched.
+    """
 
     terminal: Terminal
     bo_terminal: Terminal
