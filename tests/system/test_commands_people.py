@@ -10,6 +10,7 @@ import pytest_asyncio
 from PIL import Image
 
 from hongyan_client import pictures
+from hongyan_client.model import MessageAdded
 from hongyan_client.terminal.slash import Slash
 from loadtest.accounts import PASSWORD
 from tests.faults.people import Device, Town
@@ -216,9 +217,13 @@ async def test_a_card_inside_the_chat(scene: Scene, monkeypatch: pytest.MonkeyPa
     lines: list[str] = []
     ling = Slash(scene.ling.client, id, lambda line: lines.append(line.plain))
     bo = Slash(scene.bo.client, id, lambda line: lines.append(line.plain))
+    events = scene.bo.client.events()
     assert await ling.run("/card mei")
-    [sent] = scene.ling.client.pending(id)
-    seq = (await scene.ling.client.settled(sent.client_message_id, 30)).seq
+    async with asyncio.timeout(30):
+        async for event in events:
+            if isinstance(event, MessageAdded) and event.message.card_user_id:
+                seq = event.message.seq
+                break
     assert await bo.run(f"/add {seq} 你好 梅")
     assert await bo.run("/add 1")
     assert await ling.run("/card nobody-of-that-name")
