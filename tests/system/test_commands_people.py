@@ -10,6 +10,8 @@ import pytest_asyncio
 from PIL import Image
 
 from hongyan_client import pictures
+from hongyan_client.model import MessageAdded
+from hongyan_client.terminal.slash import Slash
 from loadtest.accounts import PASSWORD
 from tests.faults.people import Device, Town
 from tests.system.test_commands import REFUSED, WRONG_USE, Terminal
@@ -21,9 +23,9 @@ RED = (200, 30, 30)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ling at a terminal in one language, who talks with Bo and knows Mei.
+    """Ling at a terminal in one language, and her friends Bo and Mei.
 
-    Bo does not know Mei, who takes no requests of who only searched.
+    Those two do not know each other, and Mei takes no requests of who only searched.
     """
 
     terminal: Terminal
@@ -207,3 +209,26 @@ async def test_what_is_refused_or_wrong_says_why(scene: Scene, tmp_path: Path):
         assert err.strip()
     away = replace(run, home=tmp_path / "nobody")
     assert (await away("picture", "bo", str(tmp_path / "x.png")))[0] == 3
+
+
+async def test_a_card_inside_the_chat(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LC_ALL", scene.terminal.language)
+    id, mei = scene.conversation_id, scene.mei.client
+    lines: list[str] = []
+    ling = Slash(scene.ling.client, id, lambda line: lines.append(line.plain))
+    bo = Slash(scene.bo.client, id, lambda line: lines.append(line.plain))
+    events = scene.bo.client.events()
+    assert await ling.run("/card mei")
+    async with asyncio.timeout(30):
+        async for event in events:
+            if isinstance(event, MessageAdded) and event.message.card_user_id:
+                seq = event.message.seq
+                break
+    assert await bo.run(f"/add {seq} 你好 梅")
+    assert await bo.run("/add 1")
+    assert await ling.run("/card nobody-of-that-name")
+    assert lines[0].startswith(scene.says("Asked.", "已发送好友申请。"))
+    assert "CARD_NOT_FOUND" in lines[1]
+    assert "USER_NOT_FOUND" in lines[2]
+    [asked] = [it for it in await mei.contact_requests() if it.user_id == scene.bo.client.user_id]
+    assert (asked.source, asked.greeting) == ("card", "你好 梅")
