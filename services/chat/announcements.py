@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from prometheus_client import Counter
 
 from services.chat.committer import Send
 from services.chat.model import Message
+from services.chat.policies import Policy
 from services.common.database import Duplicate, LostRace
-from services.common.errors import AlreadyExists, AppError, Denied, NotFound
+from services.common.errors import AlreadyExists, AppError, Denied, NotFound, Precondition
 
 USERS_AT_ONCE = 200
 # What people send must not wait for it.
@@ -75,7 +76,7 @@ class Announcements:
         begin: Begin,
         read: Begin,
         *,
-        find: Callable[[Collection[str]], Awaitable[Mapping[str, Any]]],
+        find: Callable[[Collection[str]], Awaitable[Mapping[str, Policy]]],
         list_users: ListUsers,
         open_direct: Callable[[str, str], Awaitable[str]],
         append: Callable[[Send], Awaitable[Message]],
@@ -95,8 +96,11 @@ class Announcements:
 
     async def begin(self, client_id: str, sender_id: str, text: str, admin: str) -> Announcement:
         """Begins an announcement; the same call again returns the same one."""
-        if sender_id not in await self._find([sender_id]):
+        sender = (await self._find([sender_id])).get(sender_id)
+        if sender is None:
             raise NotFound("USER_NOT_FOUND", "there is no such sender")
+        if not sender.is_bot:
+            raise Precondition("SENDER_NOT_A_BOT", "announcements come from a bot")
         new = Announcement(self._new_id(), client_id, sender_id, text, admin, self._now())
         try:
             async with self._begin() as store:

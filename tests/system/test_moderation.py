@@ -142,15 +142,16 @@ async def test_from_a_report_to_a_suspension_and_back(
 
 async def test_an_announcement_reaches_everybody_once_though_chat_dies(town: Town):
     system, operator = town.system, Operator(town.system)
-    ling, bo, office = await asyncio.gather(
-        *(town.newcomer(name) for name in ("ling", "bo", "office"))
-    )
+    ling, bo = await asyncio.gather(*(town.newcomer(name) for name in ("ling", "bo")))
+    office = (await bo.client.create_bot("鸿雁团队")).user_id
     await ling.close()
+    refused = await operator("announce", "x", "--from", bo.client.user_id)
+    assert (refused[0], refused[2].split()[1]) == (1, "SENDER_NOT_A_BOT:")
     # Chat dies right after the commit of the first page, before it has noted how far it is.
     system.set_environment("chat", {"HONGYAN_CHAT_CRASH_POINT": "after_commit:1"})
     await system.restart("chat")
     text = "今晚 23 点维护 🔧"
-    (begun,) = await operator.json("announce", text, "--from", office.client.user_id)
+    (begun,) = await operator.json("announce", text, "--from", office)
     id = begun["announcement_id"]
     await system.wait_ended("chat")
     system.set_environment("chat", {"HONGYAN_CHAT_CRASH_POINT": ""})
@@ -161,11 +162,11 @@ async def test_an_announcement_reaches_everybody_once_though_chat_dies(town: Tow
     assert int(it["told"]) + int(it.get("refused", 0)) == int(it["total"])
     await ling.restart()
     for device in (ling, bo):
-        direct = await device.client.open_direct(office.client.user_id)
+        direct = await device.client.open_direct(office)
         place = direct.conversation_id
         messages = [it for it in await device.client.history(place) if it.text == text]
         assert len(messages) == 1
-        assert messages[0].sender_id == office.client.user_id
+        assert messages[0].sender_id == office
         assert not direct.request
         assert direct.unread_count == 1
 
