@@ -27,8 +27,10 @@ class AdminStore(ProfileStore):
                     account.c.user_id == query if query.isascii() else sa.false(),
                     account.c.handle_key == handle_key if handle_key else sa.false(),
                     account.c.email == email,
-                    # Compared sign by sign in every database, as LIKE is not.
-                    sa.func.substr(account.c.display_name, 1, len(query)) == query,
+                    # Compared sign by sign in every database, as LIKE is not, whatever the case:
+                    # SQLite knows that of Latin letters only.
+                    sa.func.lower(sa.func.substr(account.c.display_name, 1, len(query)))
+                    == sa.func.lower(query),
                 ),
             )
             .order_by(account.c.user_id)

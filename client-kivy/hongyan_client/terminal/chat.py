@@ -34,7 +34,7 @@ from hongyan_client.model import (
 )
 from hongyan_client.terminal.lines import message_line, tick
 from hongyan_client.terminal.output import moment, one_line, separates
-from hongyan_client.terminal.shell import Shell, name_of, namer, title_of
+from hongyan_client.terminal.shell import Shell, label_of, name_of, namer, title_of
 from hongyan_client.terminal.slash import Slash
 from hongyan_client.terminal.strings import reason_text, text
 
@@ -213,7 +213,7 @@ class Chat:
     async def _print_message(self, message: Message) -> None:
         user_id = self._client.user_id
         own = message.sender_id == user_id
-        name = text("you") if own else await name_of(self._client, message.sender_id)
+        name = text("you") if own else await label_of(self._client, message.sender_id)
         known = self._client.conversation(self._conversation_id)
         quoted = None
         if message.quote:

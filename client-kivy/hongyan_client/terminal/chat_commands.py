@@ -37,6 +37,7 @@ from hongyan_client.terminal.shell import (
     NOT_LOGGED_IN,
     REFUSED,
     Shell,
+    label_of,
     name_of,
     namer,
     title_of,
@@ -146,7 +147,7 @@ async def print_messages(
             shell.output.data(message)
         return
     known = client.conversation(conversation_id)
-    names = await _names(client, {it.sender_id for it in messages})
+    names = {it: await label_of(client, it) for it in {it.sender_id for it in messages}}
     named = await namer(client, messages)
     before = None
     for message in messages:
@@ -250,7 +251,7 @@ async def _print_event(shell: Shell, client: Client, event: Event) -> None:
     elif isinstance(event, MessageAdded):
         message = event.message
         own = message.sender_id == client.user_id
-        name = await name_of(client, message.sender_id)
+        name = await label_of(client, message.sender_id)
         named = await namer(client, [message])
         line = message_line(message, name, own=own, mark="✓", names=named)
         shell.output.console.print(moment(message.created_at), style="dim", end="  ")

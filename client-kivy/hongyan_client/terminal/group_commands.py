@@ -14,7 +14,7 @@ from hongyan_client.model import Conversation
 from hongyan_client.plain import to_json
 from hongyan_client.terminal.output import moment
 from hongyan_client.terminal.people_commands import read_code, show_code, user_id_of
-from hongyan_client.terminal.shell import Shell, name_of, title_of
+from hongyan_client.terminal.shell import Shell, label_of, name_of, title_of
 from hongyan_client.terminal.strings import text
 
 app = typer.Typer(name="group", help="Make, lead, join and leave groups.", no_args_is_help=True)
@@ -85,7 +85,7 @@ def info(ctx: typer.Context, group: GroupId) -> None:
             shell.output.console.print(f"{key}: {value}", markup=False)
         rows = [
             [
-                await name_of(client, it.user_id),
+                await label_of(client, it.user_id),
                 it.nickname,
                 text(f"role.{it.role}"),
                 moment(it.silenced_until) if it.silenced_until else "",

@@ -11,7 +11,7 @@ from hongyan_client.errors import NotFound
 from hongyan_client.people import ADD_LINK
 from hongyan_client.plain import to_json
 from hongyan_client.terminal.output import moment
-from hongyan_client.terminal.shell import Shell, name_of
+from hongyan_client.terminal.shell import Shell, label_of, name_of
 from hongyan_client.terminal.strings import text
 
 Act = Callable[[Client, str], Coroutine[Any, Any, Any]]
@@ -60,7 +60,8 @@ def find(ctx: typer.Context, query: str) -> None:
         if shell.output.json:
             shell.output.data(user)
         else:
-            row = [user.display_name, user.handle, user.region, user.signature, user.user_id]
+            name = f"{user.display_name} {text('bot.mark')}" if user.bot else user.display_name
+            row = [name, user.handle, user.region, user.signature, user.user_id]
             shell.output.table(["name", "handle", "region", "signature", "user"], [row])
 
     shell.run(work)
@@ -207,7 +208,7 @@ def contacts(
         rows = []
         for it in found:
             letter = "☆" if it.starred else sorting.initial(names[it.user_id])
-            name = names[it.user_id] + (" ⊘" if it.blocked else "")
+            name = await label_of(client, it.user_id) + (" ⊘" if it.blocked else "")
             rows.append([f"{letter} {name}", " ".join(it.tags), it.user_id])
         shell.output.table(["name", "tags", "user"], rows)
 

@@ -150,6 +150,15 @@ async def name_of(client: Client, user_id: str) -> str:
         return user_id
 
 
+async def label_of(client: Client, user_id: str) -> str:
+    """Returns what is shown of a user: the name, and whether it is a bot."""
+    name = await name_of(client, user_id)
+    try:
+        return f"{name} {text('bot.mark')}" if (await client.user(user_id)).bot else name
+    except ServerError:
+        return name
+
+
 async def title_of(client: Client, conversation: Conversation) -> str:
     """Returns what a conversation is called: the group's name, or who is in it."""
     group = conversation.group

@@ -13,7 +13,7 @@ from hongyan_client.model import Message, MessageKind
 from hongyan_client.terminal.lines import message_line
 from hongyan_client.terminal.output import moment, one_line
 from hongyan_client.terminal.people_commands import user_id_of
-from hongyan_client.terminal.shell import name_of
+from hongyan_client.terminal.shell import label_of, name_of
 from hongyan_client.terminal.strings import text
 
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -175,7 +175,7 @@ class Slash:
 async def search_line(client: Client, message: Message) -> Text:
     """Shows a message that was found, with its time."""
     own = message.sender_id == client.user_id
-    name = text("you") if own else await name_of(client, message.sender_id)
+    name = text("you") if own else await label_of(client, message.sender_id)
     line = message_line(message, name, own=own)
     line.append(f"  {moment(message.created_at)}", style="dim")
     return line

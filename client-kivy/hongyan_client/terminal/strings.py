@@ -172,6 +172,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "还没有机器人。创建：hongyan bot create 名字",
     ),
     "bot.unknown": ("You have no bot called {name}.", "你没有叫 {name} 的机器人。"),
+    "bot.mark": ("[bot]", "[机器人]"),
     "bot.public": ("public", "公开"),
     "bot.private": ("yours alone", "仅自己"),
     "group.made": ("The group is made: {id}", "群聊已创建：{id}"),

@@ -80,9 +80,9 @@ async def test_users_are_found_by_id_handle_address_and_how_their_name_begins(
 ) -> None:
     client, other = await joined(pod), await joined(pod, OTHER)
     user_id, other_id = await user_id_of(client), await user_id_of(other)
-    me = account_pb2.Me(handle="Ling_2026", display_name="灵灵_100%")
+    me = account_pb2.Me(handle="Ling_2026", display_name="灵灵_Lin_100%")
     await client.call("UpdateMe", account_pb2.UpdateMeRequest(me=me))
-    for query in (user_id, "ling_2026", EMAIL, EMAIL.upper(), "灵灵", "灵灵_100%"):
+    for query in (user_id, "ling_2026", EMAIL, EMAIL.upper(), "灵灵", "灵灵_LIN", "灵灵_Lin_100%"):
         [found] = await operator.find(query)
         assert (found.user_id, found.email, found.session_count) == (user_id, EMAIL, 1)
     assert {it.user_id for it in await operator.find("灵")} == {user_id, other_id}
