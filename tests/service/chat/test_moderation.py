@@ -277,7 +277,7 @@ async def test_everybody_is_told_once(
     monkeypatch.setattr(announcements, "USERS_AT_ONCE", 7)
     verify.users = [f"user{number:02}" for number in range(21)] + ["office", "foe"]
     blocked = await chat.talk("office", "foe")
-    await chat.contacts.block("foe", "office")
+    await chat.contacts.block("foe", "office", True)
     assert (await refusal(world.announce("hi", "nobody", "1"))).reason == "USER_NOT_FOUND"
     begun = await world.announce("今晚维护", "office", "1")
     assert (await world.announce("今晚维护", "office", "1")).announcement_id == (
