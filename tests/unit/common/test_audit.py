@@ -1,4 +1,4 @@
-"""Administrators' keys, and the audit that stands around every call of theirs."""
+"""The audit around an act: what is written when, and what an error in it does to the act."""
 
 import asyncio
 import itertools
@@ -9,167 +9,140 @@ import pytest
 import sqlalchemy as sa
 from hongyan.verify.v1 import admin_pb2
 
-from services.common.admins import Admins, line_for, new_key
-from services.common.audit import REQUEST_BYTES, Administration, Audit, audit_table
+from services.admin.keys import add_key
+from services.common.admins import Admins
+from services.common.audit import Administration, Audit, Entry, audit_table
 from services.common.database import Database
-from services.common.errors import Denied, NotFound, Unauthenticated, Unavailable
+from services.common.errors import AppError, NotFound, Unavailable
 from services.common.identity import admin
 
-KEY = new_key()
-metadata = sa.MetaData()
-table = audit_table(metadata, "test_audit")
-REQUEST = admin_pb2.SuspendUserRequest(user_id="bo", reason="侮辱他人")
+RPC = "/hongyan.verify.v1.AdminService/SuspendUser"
+REQUEST = admin_pb2.SuspendUserRequest(user_id="bo", reason="因为")
+NOW = 1_795_000_000_000_000
+
+
+class Desk:
+    """One administrator, an act that notes what it finds in the audit, and the audit."""
+
+    def __init__(self, folder: Path, database: Database, table: sa.Table) -> None:
+        self.key = add_key(folder / "admins", "mei")
+        self.database = database
+        self.done: list[str] = []
+        self.written_before: list[Entry] = []
+        ids = itertools.count(1)
+        self.audit = Audit(
+            database.begin,
+            database.read,
+            table,
+            now=lambda: NOW,
+            new_id=lambda: f"{next(ids):04}",
+        )
+        self._around = Administration(Admins(folder / "admins"), self.audit)
+
+    async def run(
+        self,
+        error: BaseException | None = None,
+        *,
+        key: str = "",
+        request: admin_pb2.SuspendUserRequest = REQUEST,
+        tear: bool = False,
+    ) -> str:
+        async def act() -> str:
+            self.written_before = await self.entries()
+            if tear:
+                await self.tear()
+            if error:
+                raise error
+            self.done.append(admin())
+            return "answer"
+
+        return await self._around.run(RPC, request, lambda: key or self.key, act)
+
+    async def entries(self) -> list[Entry]:
+        return (await self.audit.page("", 100))[0]
+
+    async def tear(self) -> None:
+        """From now on nothing can be written to the audit."""
+        async with self.database.begin() as connection:
+            await connection.execute(sa.text("ALTER TABLE audit RENAME TO away"))
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "admins"
-    path.write_text(f"# who administers\n\n{line_for('mei', KEY)}\n")
-    return path
-
-
-@pytest.fixture
-async def audit(tmp_path: Path) -> AsyncIterator[Audit]:
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    metadata = sa.MetaData()
+    table = audit_table(metadata, "audit")
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'audit.db'}")
+    metadata.create_all(engine)
+    engine.dispose()
     database = Database(f"sqlite:///{tmp_path / 'audit.db'}", 2)
-    async with database.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    numbers = itertools.count(1)
-    yield Audit(
-        database.begin,
-        database.read,
-        table,
-        now=lambda: 1_700_000_000_000_000,
-        new_id=lambda: f"{next(numbers):032d}",
-    )
+    yield Desk(tmp_path, database, table)
     await database.close()
 
 
-async def answer() -> str:
-    return f"done by {admin()}"
+async def test_the_intent_is_there_before_the_act_and_the_outcome_after(desk: Desk) -> None:
+    assert await desk.run() == "answer"
+    intent = Entry(
+        "0001",
+        NOW,
+        "mei",
+        "verify.v1.AdminService/SuspendUser",
+        '{"user_id": "bo", "reason": "因为"}',
+        "因为",
+    )
+    assert desk.written_before == [intent]
+    (after,) = await desk.entries()
+    assert (after.outcome, after.refusal) == ("OK", "")
+    assert (after.request, desk.done) == (intent.request, ["mei"])
 
 
-async def test_an_act_is_written_before_it_is_done_and_its_outcome_after(
-    audit: Audit, file: Path
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (NotFound("USER_NOT_FOUND", "no such user"), ("NOT_FOUND", "USER_NOT_FOUND")),
+        (RuntimeError(), ("INTERNAL", "")),
+        (asyncio.CancelledError(), ("CANCELLED", "")),
+    ],
+)
+async def test_what_failed_is_written_as_it_failed(
+    desk: Desk, error: BaseException, outcome: tuple[str, str]
 ) -> None:
-    administration = Administration(Admins(file), audit)
+    with pytest.raises(type(error)):
+        await desk.run(error)
+    (entry,) = await desk.entries()
+    assert (entry.outcome, entry.refusal) == outcome
 
-    async def act() -> str:
-        [open_one] = (await audit.page("", 10))[0]
-        assert (open_one.admin, open_one.outcome) == ("mei", "")
-        return await answer()
 
-    rpc = "/hongyan.verify.v1.AdminService/SuspendUser"
-    assert await administration.run(rpc, REQUEST, lambda: KEY, act) == "done by mei"
-    [entry] = (await audit.page("", 10))[0]
-    assert (entry.rpc, entry.reason) == ("verify.v1.AdminService/SuspendUser", "侮辱他人")
+async def test_without_an_intent_there_is_no_act(desk: Desk) -> None:
+    await desk.tear()
+    with pytest.raises(Unavailable):
+        await desk.run()
+    assert desk.done == []
+
+
+async def test_an_act_whose_outcome_is_lost_is_done_all_the_same(desk: Desk) -> None:
+    assert await desk.run(tear=True) == "answer"
+    assert desk.done == ["mei"]
+
+
+async def test_an_outcome_is_written_once(desk: Desk) -> None:
+    await desk.run()
+    await desk.audit.conclude("0001", "INTERNAL", "FORGED")
+    (entry,) = await desk.entries()
     assert (entry.outcome, entry.refusal) == ("OK", "")
-    assert '"user_id": "bo"' in entry.request
 
 
-async def test_what_is_refused_or_breaks_is_written_too(audit: Audit, file: Path) -> None:
-    administration = Administration(Admins(file), audit)
-
-    async def refuse() -> None:
-        raise NotFound("USER_NOT_FOUND", "no such user")
-
-    async def break_down() -> None:
-        raise ZeroDivisionError
-
-    async def be_cancelled() -> None:
-        raise asyncio.CancelledError
-
-    for act, error in (
-        (refuse, NotFound),
-        (break_down, ZeroDivisionError),
-        (be_cancelled, asyncio.CancelledError),
-    ):
-        with pytest.raises(error):
-            await administration.run("/hongyan.x/Act", REQUEST, lambda: KEY, act)
-    found = [(it.outcome, it.refusal) for it in (await audit.page("", 10))[0]]
-    assert found == [("CANCELLED", ""), ("INTERNAL", ""), ("NOT_FOUND", "USER_NOT_FOUND")]
-
-
-@pytest.mark.parametrize("key", ["", "hya_", KEY[:-1], KEY.upper(), f"{KEY}x", "no prefix"])
-async def test_who_has_no_key_does_nothing_and_leaves_a_trace_without_content(
-    audit: Audit, file: Path, key: str
-) -> None:
-    async def act() -> None:
-        raise AssertionError("it was done")
-
-    with pytest.raises(Unauthenticated):
-        await Administration(Admins(file), audit).run("/x/Act", REQUEST, lambda: key, act)
-    [entry] = (await audit.page("", 10))[0]
+async def test_a_guessed_key_does_nothing_and_is_written_without_its_request(desk: Desk) -> None:
+    with pytest.raises(AppError) as refused:
+        await desk.run(key="hya_guess")
+    assert refused.value.reason == "ADMIN_KEY_INVALID"
+    assert desk.done == []
+    (entry,) = await desk.entries()
     assert (entry.admin, entry.request, entry.reason) == ("", "", "")
     assert (entry.outcome, entry.refusal) == ("UNAUTHENTICATED", "ADMIN_KEY_INVALID")
 
 
-async def test_without_an_audit_nothing_is_done(
-    audit: Audit, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = []
-
-    async def fail(*_: str) -> str:
-        raise Unavailable("DATABASE_AWAY", "the database is away", retry_seconds=1)
-
-    async def act() -> None:
-        done.append(1)
-
-    monkeypatch.setattr(audit, "intend", fail)
-    with pytest.raises(Unavailable):
-        await Administration(Admins(file), audit).run("/x/Act", REQUEST, lambda: KEY, act)
-    assert done == []
-
-
-async def test_an_outcome_that_cannot_be_written_does_not_undo_the_act(
-    audit: Audit, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def fail(*_: str) -> None:
-        raise Unavailable("DATABASE_AWAY", "the database is away", retry_seconds=1)
-
-    monkeypatch.setattr(audit, "conclude", fail)
-    administration = Administration(Admins(file), audit)
-    assert await administration.run("/x/Act", REQUEST, lambda: KEY, answer) == "done by mei"
-    [entry] = (await audit.page("", 10))[0]
-    assert entry.outcome == ""
-
-
-async def test_the_audit_is_read_page_by_page(audit: Audit, file: Path) -> None:
-    administration = Administration(Admins(file), audit)
-    for _ in range(5):
-        await administration.run("/x/Act", REQUEST, lambda: KEY, answer)
-    first, token = await audit.page("", 3)
-    rest, end = await audit.page(token, 3)
-    assert [it.id for it in (*first, *rest)] == [f"{number:032d}" for number in (5, 4, 3, 2, 1)]
-    assert end == ""
-
-
-async def test_a_request_that_is_too_large_is_named_and_not_kept(audit: Audit, file: Path) -> None:
-    large = admin_pb2.SuspendUserRequest(user_id="b" * REQUEST_BYTES)
-    await Administration(Admins(file), audit).run("/x/Act", large, lambda: KEY, answer)
-    [entry] = (await audit.page("", 10))[0]
-    assert entry.request.startswith('{"too_large"')
-
-
-def test_a_key_ends_with_its_line_and_a_new_one_works_at_once(file: Path) -> None:
-    admins = Admins(file)
-    assert admins.check(KEY) == "mei"
-    other = new_key()
-    file.write_text(f"{line_for('bo', other)}\nnonsense\nbo {'0' * 64}\n")
-    assert admins.check(other) == "bo"
-    with pytest.raises(Unauthenticated):
-        admins.check(KEY)
-    file.unlink()
-    with pytest.raises(Unauthenticated):
-        admins.check(other)
-
-
-def test_without_a_file_nobody_administers() -> None:
-    with pytest.raises(Denied) as refused:
-        Admins(None).check(KEY)
-    assert refused.value.reason == "ADMIN_NOT_SET_UP"
-
-
-@pytest.mark.parametrize("name", ["", "two words", "x" * 65, "line\nbreak"])
-def test_a_name_that_the_file_cannot_have_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="a name has"):
-        line_for(name, KEY)
+async def test_a_request_that_is_too_large_is_not_kept(desk: Desk) -> None:
+    await desk.run(request=admin_pb2.SuspendUserRequest(user_id="x" * 40_000, reason="y" * 900))
+    (entry,) = await desk.entries()
+    assert entry.request.startswith('{"too_large": 4')
+    assert len(entry.reason) == 500

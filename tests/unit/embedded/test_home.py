@@ -19,7 +19,13 @@ def home(tmp_path):
 
 
 def test_keys_are_made_once_and_for_their_owner_only(home):
-    keys = (home.internal_key, home.signing_key, home.web_push_key)
+    keys = (
+        home.internal_key,
+        home.signing_key,
+        home.web_push_key,
+        home.admin_key,
+        home.admin_keys,
+    )
     before = [key.read_bytes() for key in keys]
     assert {key.stat().st_mode & 0o777 for key in keys} == {0o600}
     assert len(before[0]) >= 32
