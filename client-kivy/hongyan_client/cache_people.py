@@ -65,6 +65,11 @@ class PeopleTable(CacheBase):
             (from_group(group).SerializeToString(), conversation_id),
         )
 
+    def put_waiting(self, conversation_id: str, count: int) -> None:
+        """Takes over how many wait to be let into a group."""
+        if known := self.group(conversation_id):
+            self.put_group(conversation_id, replace(known, waiting_count=count))
+
     def group(self, conversation_id: str) -> Group | None:
         """Returns what a group is, None when that is not known."""
         row = self._one(

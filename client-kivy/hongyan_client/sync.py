@@ -268,6 +268,10 @@ class Sync:
                 self.apply_settings(change.settings.conversation_id, settings)
             case "hidden":
                 self.apply_hidden(change.hidden.conversation_id, change.hidden.seqs)
+            case "waiting":
+                waiting = change.waiting
+                self._cache.put_waiting(waiting.conversation_id, waiting.waiting_count)
+                self._tell_conversation(waiting.conversation_id)
             case "contact":
                 self._people.add(change.contact.user_id)
                 self._publish(ContactChanged(self._cache.put_contact(change.contact)))

@@ -7,6 +7,8 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
+
 from services.chat.changes import GroupAct
 from services.chat.committer import Send
 from services.chat.group_changes import (
@@ -27,6 +29,7 @@ from services.chat.guard import role_too_low
 from services.chat.model import GroupRules, Message, Post
 from services.chat.permissions import Act, may
 from services.chat.rules import ATTEMPTS, not_a_member
+from services.chat.user_changes import Notes, UserChanges
 from services.common.database import Duplicate, LostRace
 from services.common.errors import (
     AppError,
@@ -41,8 +44,12 @@ MICROS = 1_000_000
 INVITE_SECONDS = 7 * 86_400
 INVITES = 50
 WAITING = 200
+# How many of those who let others in are told who waits.
+LEADERS = 100
 # The first entry of a group has this id, by which a retry finds it.
 FIRST = "group-created"
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +125,21 @@ class Groups(Protocol):
     async def drop_join_requests(self, conversation_id: str, user_ids: Collection[str]) -> None: ...
 
 
+class GroupFormat(Protocol):
+    """How changes look when they are stored and sent."""
+
+    def waiting_change(self, version: int, conversation_id: str, count: int) -> bytes: ...
+
+
 Open = Callable[[], AbstractAsyncContextManager[Groups]]
 Append = Callable[[Send], Awaitable[Message]]
 
 
 class GroupService:
-    """The rules of groups. `append` commits an act and returns its entry, or raises."""
+    """The rules of groups. `append` commits an act and returns its entry, or raises.
+
+    `user_changes` takes to those who let others in how many wait.
+    """
 
     def __init__(
         self,
@@ -132,6 +148,8 @@ class GroupService:
         append: Append,
         changes: GroupChanges,
         *,
+        user_changes: UserChanges,
+        format: GroupFormat,
         new_id: Callable[[], str],
         now: Callable[[], int],
     ) -> None:
@@ -139,6 +157,8 @@ class GroupService:
         self._read = read
         self._append = append
         self._changes = changes
+        self._user_changes = user_changes
+        self._format = format
         self._new_id = new_id
         self._now = now
 
@@ -340,6 +360,27 @@ class GroupService:
             posts = [it for it in them if not await store.own_posts(it.user_id, [conversation_id])]
             await store.drop_join_requests(conversation_id, [it.user_id for it in posts])
             await store.add_join_requests(conversation_id, posts)
+        await self._tell_waiting(conversation_id)
+
+    async def _tell_waiting(self, conversation_id: str) -> None:
+        """Tells those who let others in how many wait; who misses it sees it with the group."""
+        async with self._read() as store:
+            rules = (await store.rules([conversation_id])).get(conversation_id)
+            posts = await store.posts(conversation_id, None, LEADERS)
+        leaders = [it.user_id for it in posts if rules and may(Act.APPROVE, it.role, rules)]
+
+        async def work(store: Groups, notes: Notes) -> None:
+            count = len(await store.join_requests(conversation_id))
+            for user_id in leaders:
+                notes.add(
+                    user_id,
+                    lambda version: self._format.waiting_change(version, conversation_id, count),
+                )
+
+        try:
+            await self._user_changes.run(leaders, work)
+        except AppError as error:  # who waits, waits all the same
+            log.warning("group.waiting_not_told", reason=error.reason)
 
     async def join_requests(self, user_id: str, conversation_id: str) -> list[Waiting]:
         """Returns who waits to be let in."""
@@ -359,6 +400,7 @@ class GroupService:
             await self._act(user_id, conversation_id, Admit((other_id,), one.inviter_id))
         async with self._begin() as store:
             await store.drop_join_requests(conversation_id, [other_id])
+        await self._tell_waiting(conversation_id)
 
     async def _post(
         self, store: Groups, user_id: str, conversation_id: str, act: Act

@@ -156,6 +156,8 @@ async def serve() -> None:
             read,
             append=links.committer.append,
             changes=acts,
+            user_changes=user_changes,
+            format=wire,
             new_id=new_id,
             now=now,
         ),

@@ -223,6 +223,14 @@ def settings_change(version: int, conversation_id: str, settings: Settings) -> b
     return change.SerializeToString()
 
 
+def waiting_change(version: int, conversation_id: str, count: int) -> bytes:
+    """Returns the change that tells how many wait to be let into a group."""
+    change = conversation_pb2.UserChange(version=version)
+    change.waiting.conversation_id = conversation_id
+    change.waiting.waiting_count = count
+    return change.SerializeToString()
+
+
 def hidden_change(version: int, conversation_id: str, seqs: Sequence[int]) -> bytes:
     """Returns the change that tells of hidden messages."""
     change = conversation_pb2.UserChange(version=version)

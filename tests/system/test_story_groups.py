@@ -94,12 +94,18 @@ async def test_five_people_and_a_group(town: Town, tmp_path: Path):
     door = await ann.client.resolve_invite(link)
     assert (door.name, door.member_count, door.approval) == ("周末火锅", 4, True)
     assert await ann.client.join_group(link, greeting="我是安") == (False, id)
+    for leader in (ling, mei):
+        await until(
+            lambda leader=leader: leader.client.conversation(id).group.waiting_count == 1,
+            "who lets others in is told that somebody waits",
+        )
     [waiting] = await mei.client.join_requests(id)
     assert (waiting.user_id, waiting.greeting) == (ann.client.user_id, "我是安")
     with pytest.raises(PermissionDenied):
         await bo.client.answer_join_request(id, ann.client.user_id, approve=True)
     await mei.client.answer_join_request(id, ann.client.user_id, approve=True)
     five = (ling, bo, kai, mei, ann)
+    await until(lambda: ling.client.conversation(id).group.waiting_count == 0, "nobody waits")
     for device in five:
         await until(lambda device=device: "joined" in words(device, id), f"{device.name}: joined")
 

@@ -218,6 +218,8 @@ class ChatPod(Service):
             read,
             append=links.committer.append,
             changes=self.acts,
+            user_changes=user_changes,
+            format=wire,
             new_id=new_id,
             now=now,
         )

@@ -43,6 +43,8 @@ async def life(world: World) -> AsyncIterator[Life]:
             world.read,
             append=pod.append,
             changes=GroupChanges(50, 100),
+            user_changes=town.changes,
+            format=wire,
             new_id=lambda: f"g{next(numbers)}",
             now=tick,
         )

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import sqlalchemy as sa
-from hongyan.chat.v1 import message_pb2
+from hongyan.chat.v1 import conversation_pb2, message_pb2
 
+from services.chat import wire
 from services.chat.changes import Recall, Rich
 from services.chat.group_changes import GroupChanges
 from services.chat.groups import GroupService, Plan
-from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, Message
+from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, Change, Message
 from services.chat.rules import Caught, Chat, Known, Part
 from services.chat.tables import contact
+from services.chat.user_changes import UserChanges
 from services.common.errors import AppError, Denied, Exhausted, NotFound, Precondition
 from tests.unit.chat.world import Pod, World, committing, tick
 
@@ -28,6 +30,7 @@ class Hall:
     pod: Pod
     rules: GroupService
     chat: Chat
+    told: list[tuple[str, Change]] = field(default_factory=list)
 
     async def befriend(self, user: str, *others: str) -> None:
         async with self.world.database.begin() as connection:
@@ -41,6 +44,15 @@ class Hall:
         owner, *others = users
         await self.befriend(owner, *others)
         return await self.rules.create(Plan(owner, "mine", name, tuple(others)))
+
+    def waiting(self, user: str) -> list[int]:
+        """Returns how many waited, as a user was told one time after the other."""
+        changes = [
+            conversation_pb2.UserChange.FromString(change.payload)
+            for whose, change in self.told
+            if whose == user
+        ]
+        return [it.waiting.waiting_count for it in changes if it.HasField("waiting")]
 
     async def say(self, id: str, sender: str, text: str) -> Message | AppError:
         return await self.pod.send(id, text, sender=sender)
@@ -62,15 +74,18 @@ async def hall(world: World, chat: Chat) -> AsyncIterator[Hall]:
     changes = GroupChanges(LIMIT, LARGE)
     async with committing(world.begin, acts=changes) as pod:
         numbers = iter(range(1_000))
+        told: list[tuple[str, Change]] = []
         rules = GroupService(
             world.begin,
             world.read,
             append=pod.append,
             changes=changes,
+            user_changes=UserChanges(world.begin, lambda *it: told.append(it)),
+            format=wire,
             new_id=lambda: f"g{next(numbers)}",
             now=tick,
         )
-        yield Hall(world, pod, rules, chat)
+        yield Hall(world, pod, rules, chat, told)
 
 
 async def test_a_group_begins_with_its_members_and_a_retry_makes_no_second(hall: Hall) -> None:
@@ -362,3 +377,17 @@ async def test_acts_are_refused_outside_of_groups(hall: Hall) -> None:
         with pytest.raises(Denied) as denied:
             await call
         assert denied.value.reason == "NOT_A_MEMBER"
+
+
+async def test_who_lets_others_in_is_told_that_somebody_waits(hall: Hall) -> None:
+    id = await hall.group("ann", "bob", "carl")
+    await hall.rules.set_role("ann", id, "bob", ADMIN)
+    await hall.rules.change("ann", id, {"approval": True})
+    invite = await hall.rules.create_invite("carl", id, 0, 0)
+    for user in ("dora", "eve"):
+        assert await hall.rules.join(user, invite.code, "") == (False, id)
+    await hall.rules.answer("bob", id, "dora", approve=True)
+    await hall.rules.answer("ann", id, "eve", approve=False)
+    for leader in ("ann", "bob"):
+        assert hall.waiting(leader) == [1, 2, 1, 0]
+    assert hall.waiting("carl") == hall.waiting("dora") == []

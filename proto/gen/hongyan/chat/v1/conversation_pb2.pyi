@@ -295,6 +295,7 @@ class UserChange(_message.Message):
     HIDDEN_FIELD_NUMBER: _builtins.int
     CONTACT_FIELD_NUMBER: _builtins.int
     CONTACT_REQUEST_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The user's version with this change."""
     @_builtins.property
@@ -313,6 +314,10 @@ class UserChange(_message.Message):
     def contact_request(self) -> _contact_pb2.ContactRequest:
         """A request to be friends, as it is now."""
 
+    @_builtins.property
+    def waiting(self) -> Global___WaitingChanged:
+        """How many wait to be let into a group; for those who let them in."""
+
     def __init__(
         self,
         *,
@@ -321,12 +326,13 @@ class UserChange(_message.Message):
         hidden: Global___MessagesHidden | None = ...,
         contact: _contact_pb2.Contact | None = ...,
         contact_request: _contact_pb2.ContactRequest | None = ...,
+        waiting: Global___WaitingChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "contact", b"contact", "contact_request", b"contact_request", "hidden", b"hidden", "settings", b"settings", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["settings", "hidden", "contact", "contact_request"]  # noqa: Y015
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["settings", "hidden", "contact", "contact_request", "waiting"]  # noqa: Y015
     _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
 
@@ -359,6 +365,32 @@ class SettingsChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettingsChanged: _TypeAlias = SettingsChanged  # noqa: Y015
+
+@_typing.final
+class WaitingChanged(_message.Message):
+    """How many wait to be let into a group has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    WAITING_COUNT_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The group."""
+    waiting_count: _builtins.int
+    """How many wait now."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        waiting_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "waiting_count", b"waiting_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingChanged: _TypeAlias = WaitingChanged  # noqa: Y015
 
 @_typing.final
 class MessagesHidden(_message.Message):
