@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help run test check proto bench faults clean
+.PHONY: help run client test check proto bench faults clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ $(READY): pyproject.toml requirements.lock
 
 run: $(READY) ## Run the whole system on this machine
 	@exec $(BIN)/python -m services.embedded.main --end-with-parent
+
+client: $(READY) ## Open the app; CLIENT="--address URL" for another gateway
+	@$(BIN)/python -m app.main $(CLIENT)
 
 test: $(READY) ## Run all tests: unit, service and system, kill tests among them
 	@tests/install-servers

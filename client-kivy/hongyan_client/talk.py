@@ -71,6 +71,10 @@ class Talk(ABC):
         """
         return await self._open().history.history(conversation_id, before_seq, limit)
 
+    def known_messages(self, conversation_id: str, limit: int = 50) -> list[Message]:
+        """Returns the newest messages that the cache has, oldest first; never asks the server."""
+        return self._open().cache.messages(conversation_id, 2**62, limit)
+
     async def log_after(
         self, conversation_id: str, after_seq: int, limit: int
     ) -> Sequence[Message]:

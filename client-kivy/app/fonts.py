@@ -1,0 +1,83 @@
+"""The fonts of the app: Han and Latin letters, emoji and icons, from the system and packages."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from fonticon_mdi7 import MDI7
+from fontTools.ttLib import TTCollection
+from kivy.core.text import LabelBase
+
+from hongyan_client import pictures
+
+UI, BOLD, EMOJI, ICON = "UI", "UI", "EMOJI", "ICON"
+EMOJI_FILES = (
+    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
+    "/usr/share/fonts/noto/NotoColorEmoji.ttf",
+    "/System/Library/Fonts/Apple Color Emoji.ttc",
+    "C:/Windows/Fonts/seguiemj.ttf",
+)
+FACE = "Noto Sans CJK SC"
+
+
+def register() -> None:
+    """Registers every font under its name; without Han letters the system's default stays."""
+    regular, bold = _han()
+    if regular:
+        for name in (UI, "Roboto"):  # Roboto is what Kivy takes when nobody says anything
+            LabelBase.register(name, str(regular), fn_bold=str(bold or regular))
+    else:
+        LabelBase.register(UI, "data/fonts/Roboto-Regular.ttf", "data/fonts/Roboto-Bold.ttf")
+    LabelBase.register(ICON, MDI7.__font_file__)
+    if emoji := next((it for it in EMOJI_FILES if os.path.exists(it)), ""):
+        LabelBase.register(EMOJI, emoji)
+    else:
+        LabelBase.register(EMOJI, MDI7.__font_file__)
+
+
+@cache
+def has_emoji() -> bool:
+    """Says whether there is a font with coloured emoji."""
+    return any(os.path.exists(it) for it in EMOJI_FILES)
+
+
+def icon(name: str) -> str:
+    """Returns the character of an icon, by its name in Material Design Icons."""
+    return str(getattr(MDI7, name)).partition(".")[2]
+
+
+def _han() -> tuple[Path | None, Path | None]:
+    """Returns files with Han letters, regular and bold."""
+    found = [Path(it) for it in pictures.font_paths()]
+    regular = next((it for it in found if "Regular" in it.name or "wqy" in it.name), None)
+    regular = regular or (found[0] if found else None)
+    bold = next((it for it in found if "Bold" in it.name and "Semi" not in it.name), None)
+    return _face(regular), _face(bold)
+
+
+def _face(path: Path | None) -> Path | None:
+    """Returns a file of the Chinese face alone: Kivy opens the first one of a collection,
+    which has the Japanese forms."""
+    if path is None or path.suffix.lower() != ".ttc":
+        return path
+    kept = _cache() / f"{path.stem}-SC.otf"
+    if not kept.exists():
+        with TTCollection(str(path), lazy=True) as fonts:
+            chosen = next(
+                (it for it in fonts.fonts if str(it["name"].getDebugName(1)).startswith(FACE)),
+                fonts.fonts[0],
+            )
+            part = kept.with_suffix(f".{os.getpid()}.part")
+            chosen.save(part)
+        os.replace(part, kept)
+    return kept
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or (
+        "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+    )
+    folder = Path(base).expanduser() / "hongyan" / "fonts"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

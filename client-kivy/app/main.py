@@ -1,0 +1,212 @@
+"""The app: puts session and screens together and runs them on one event loop."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kivy.config import Config
+
+Config.set("input", "mouse", "mouse,disable_multitouch")
+Config.set("graphics", "multisamples", "0")
+Config.set("kivy", "exit_on_escape", "0")
+
+from kivy.app import App  # noqa: E402 - the configuration comes first
+from kivy.clock import Clock  # noqa: E402
+from kivy.factory import Factory  # noqa: E402
+from kivy.properties import ObjectProperty  # noqa: E402
+from kivy.uix.floatlayout import FloatLayout  # noqa: E402
+
+from app import fonts  # noqa: E402
+from app.faces import Faces  # noqa: E402
+from app.session import Session  # noqa: E402
+from app.strings import LANGUAGES, Words, system_language  # noqa: E402
+from app.text import RichText  # noqa: E402
+from app.theme import Theme  # noqa: E402
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8080"
+ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
+LINGER_SECONDS = 1.5
+ESCAPE, BACK = 27, 1001
+
+
+class HongyanApp(App):
+    """The app. `say` and `tell` give words in the language that is chosen."""
+
+    title = "鸿雁"
+    session = ObjectProperty(None)
+    faces = ObjectProperty(None)
+    desk = ObjectProperty(None, allownone=True)
+
+    def __init__(self, address: str, home: Path, **options: Any) -> None:
+        be_quiet()
+        fonts.register()
+        self.theme = Theme()
+        self.words = Words()
+        self._address = address
+        self._home = home
+        super().__init__(**options)
+        self._read_looks()
+        self.theme.bind(dark=self._keep_looks, scale=self._keep_looks)
+        self.words.bind(language=self._keep_looks)
+
+    def build(self) -> FloatLayout:
+        """Makes the screens; what the cache has is shown before there is a connection."""
+        # Rules name these; their modules need a window, which is there only now.
+        Factory.register("RichText", cls=RichText)
+        for module in ("icon", "avatar", "button", "field", "toast"):
+            __import__(f"app.widgets.{module}")
+        from app.screens.desk import Desk  # noqa: PLC0415
+        from app.screens.entry import Entry  # noqa: PLC0415
+        from app.widgets.toast import Toast  # noqa: PLC0415
+
+        self.session = Session(self._address, self._home, self.refused, self.words)
+        self.faces = Faces(self.session)
+        self.root_layer = FloatLayout()
+        self.desk = Desk(self.session, self.faces)
+        self.entry = Entry(self.session)
+        self.toast = Toast()
+        self.session.bind(signed_in=self._choose)
+        self._choose()
+        self._watch_pace()
+        return self.root_layer
+
+    def on_start(self) -> None:
+        self.session.open()
+
+    def _choose(self, *_: Any) -> None:
+        self.root_layer.clear_widgets()
+        if not self.session.signed_in:
+            self.desk.chat.close()
+        self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
+        self.root_layer.add_widget(self.toast)
+
+    # Words
+
+    def say(self, key: str, language: str = "", **values: Any) -> str:
+        """Returns a text; rules name the language so that they are asked again when it changes."""
+        return self.words(key, **values)
+
+    def tell(self, key: str) -> None:
+        """Says something at the bottom of the window."""
+        self.toast.say(self.words(key))
+
+    def refused(self, reason: str) -> None:
+        """Says what the server refused; without a reason it could not be asked."""
+        self.toast.say(self.words.refusal(reason) if reason else self.words("error.away"))
+
+    # What screens ask for
+
+    def open_chat(self, conversation_id: str) -> None:
+        """Opens a chat."""
+        self.desk.open(conversation_id)
+
+    def close_chat(self) -> None:
+        """Goes back from a chat to the list."""
+        self.desk.close()
+
+    def tapped(self, row: Any) -> None:
+        """A message was tapped."""
+        self.desk.chat.tapped(row)
+
+    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
+        if key in (ESCAPE, BACK) and self.desk.chat.conversation_id and not self.desk.wide:
+            self.close_chat()
+            return True
+        return False
+
+    # Its pace: many frames while something happens, few while nothing does
+
+    def _watch_pace(self) -> None:
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        self._rest = Clock.create_trigger(lambda *_: self._pace(IDLE_FPS), LINGER_SECONDS)
+        for event in ("on_touch_down", "on_touch_move", "on_key_down", "on_textinput"):
+            Window.fbind(event, self._wake)
+        Window.fbind("size", self._wake)
+        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self._wake)
+        Window.bind(on_keyboard=self._on_key)
+        self.session.bind(on_messages=self._wake)
+        self._wake()
+
+    def _wake(self, *_: Any) -> None:
+        self._pace(ACTIVE_FPS)
+        self._rest.cancel()
+        self._rest()
+
+    @staticmethod
+    def _pace(frames: int) -> None:
+        Clock._max_fps = frames
+
+    # How it looked last time
+
+    def _read_looks(self) -> None:
+        try:
+            kept = json.loads((self._home / "looks.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            kept = {}
+        language = kept.get("language")
+        self.words.language = language if language in LANGUAGES else system_language()
+        self.theme.dark = kept.get("dark") is True
+        self.theme.scale = min(2.0, max(0.5, float(kept.get("scale", 1.0))))
+
+    def _keep_looks(self, *_: Any) -> None:
+        looks = {
+            "language": self.words.language,
+            "dark": self.theme.dark,
+            "scale": self.theme.scale,
+        }
+        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (self._home / "looks.json").write_text(json.dumps(looks), encoding="utf-8")
+
+    async def run_until_closed(self) -> None:
+        """Runs the app; at its end the tasks end before the window does."""
+        try:
+            await self.async_run("asyncio")
+        finally:
+            if self.session:
+                await self.session.close()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line."""
+    made = argparse.ArgumentParser(prog="hongyan-desktop", description="鸿雁 Hongyan, the app.")
+    made.add_argument(
+        "--address",
+        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
+        help=f"the gateway ({DEFAULT_ADDRESS})",
+    )
+    made.add_argument("--profile", default="desktop", help="which of several accounts to be")
+    made.add_argument("--home", type=Path, help="the profile's folder")
+    return made
+
+
+def data_home() -> Path:
+    """Returns where a user's own data lies on this system."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "Hongyan"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/Hongyan").expanduser()
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hongyan"
+
+
+def be_quiet() -> None:
+    """Says warnings only: Kivy lets everything through that any library logs."""
+    for name in ("", "hpack", "kivy"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """The entry point."""
+    given = parser().parse_args(arguments)
+    home = given.home or data_home() / given.profile
+    asyncio.run(HongyanApp(given.address, home).run_until_closed())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,211 @@
+"""The account behind the screens: one client, its events, and what people are called.
+
+Widgets bind to its events and ask it for what the cache has; whatever waits for the network is
+a task of its own here, so that no frame does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from kivy.event import EventDispatcher
+from kivy.properties import BooleanProperty, OptionProperty, StringProperty
+
+from app.strings import Words
+from hongyan_client import Client
+from hongyan_client.errors import HongyanError, NotLoggedIn, ServerError
+from hongyan_client.model import (
+    CacheReset,
+    CaughtUp,
+    ConnectionChanged,
+    ConnectionState,
+    ContactChanged,
+    ContactRequestChanged,
+    Conversation,
+    ConversationChanged,
+    HistoryReset,
+    Lagged,
+    Message,
+    MessageAdded,
+    MessageChanged,
+    MessageQueued,
+    MessageStateChanged,
+    PresenceChanged,
+    ReadMoved,
+    ReceivedMoved,
+    SignedOut,
+    TypingStarted,
+    User,
+)
+
+log = logging.getLogger("hongyan_app")
+
+
+class Session(EventDispatcher):
+    """What the screens know. `refused` is called with the reason of what the server refused."""
+
+    __events__ = ("on_chats", "on_messages", "on_people", "on_typing", "on_signed_out")
+
+    state = OptionProperty("offline", options=[it.value for it in ConnectionState])
+    signed_in = BooleanProperty(False)
+    user_id = StringProperty("")
+
+    def __init__(
+        self, address: str, home: Path, refused: Callable[[str], None], words: Words
+    ) -> None:
+        super().__init__()
+        self._words = words
+        self.client = Client(address, home)
+        self._refused = refused
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: set[str] = set()
+        self.user_id = self.client.user_id
+        self.signed_in = bool(self.user_id)
+
+    # What the screens are told
+
+    def on_chats(self) -> None:
+        """The list of conversations looks different."""
+
+    def on_messages(self, conversation_id: str) -> None:
+        """A conversation looks different; "": all do."""
+
+    def on_people(self) -> None:
+        """Contacts, requests or names look different."""
+
+    def on_typing(self, conversation_id: str) -> None:
+        """The other one is writing."""
+
+    def on_signed_out(self, reason: str) -> None:
+        """The session has ended."""
+
+    # Its life
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """Runs something beside the screen; what the server refuses is told."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            return await work
+        except ServerError as error:
+            self._refused(error.reason)
+        except HongyanError:
+            self._refused("")
+        except Exception:
+            log.exception("a task of the app failed")
+            self._refused("")
+        return None
+
+    def open(self) -> None:
+        """Listens, and connects if there is an account; shows the cache at once."""
+        self.spawn(self._listen())
+        if self.signed_in:
+            self.spawn(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            await self.client.start()
+        except NotLoggedIn:
+            self.signed_in = False
+            return
+        self.dispatch("on_chats")
+
+    async def login(self, email: str, password: str) -> None:
+        """Logs in and connects; raises what the server refuses."""
+        await self.client.login(email, password)
+        self.user_id = self.client.user_id
+        await self.client.start()
+        self.signed_in = True
+        self.dispatch("on_chats")
+
+    async def logout(self) -> None:
+        """Ends the session."""
+        await self.client.logout()
+        self.signed_in = False
+        self.user_id = ""
+
+    async def close(self) -> None:
+        """Says good-bye: tasks first, then the connection."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.client.close()
+
+    async def _listen(self) -> None:
+        async with self.client.events() as events:
+            async for event in events:
+                self._tell(event)
+
+    def _tell(self, event: Any) -> None:
+        match event:
+            case ConnectionChanged(state=state):
+                self.state = state.value
+            case MessageQueued(message=message) | MessageAdded(message=message):
+                self._changed(message)
+            case MessageStateChanged(message=message) | MessageChanged(message=message):
+                self._changed(message)
+            case ReadMoved() | ReceivedMoved() | HistoryReset():
+                self.dispatch("on_messages", event.conversation_id)
+                self.dispatch("on_chats")
+            case ConversationChanged(conversation=conversation):
+                self.dispatch("on_messages", conversation.conversation_id)
+                self.dispatch("on_chats")
+            case TypingStarted(conversation_id=conversation_id):
+                self.dispatch("on_typing", conversation_id)
+            case ContactChanged() | ContactRequestChanged() | PresenceChanged():
+                self.dispatch("on_people")
+                self.dispatch("on_chats")
+            case CaughtUp() | CacheReset() | Lagged():
+                self.dispatch("on_people")
+                self.dispatch("on_messages", "")
+                self.dispatch("on_chats")
+            case SignedOut(reason=reason):
+                self.signed_in = False
+                self.dispatch("on_signed_out", reason)
+
+    def _changed(self, message: Message) -> None:
+        self.dispatch("on_messages", message.conversation_id)
+        self.dispatch("on_chats")
+
+    # What people and chats are called
+
+    def user(self, user_id: str) -> User | None:
+        """Returns what is known of a user; who is not known yet is asked for."""
+        known = self.client.known_user(user_id)
+        if known is None and user_id and user_id not in self._asked:
+            self._asked.add(user_id)
+            self.spawn(self._ask(user_id))
+        return known
+
+    async def _ask(self, user_id: str) -> None:
+        try:
+            await self.client.user(user_id)
+        except HongyanError:
+            self._asked.discard(user_id)
+            return
+        self.dispatch("on_people")
+        self.dispatch("on_messages", "")
+        self.dispatch("on_chats")
+
+    def name(self, user_id: str) -> str:
+        """Returns what the account calls a user, "" while nobody knows."""
+        if remark := self.client.contact(user_id).remark:
+            return remark
+        known = self.user(user_id)
+        return (known.display_name or self._words("user.deleted")) if known else ""
+
+    def title(self, conversation: Conversation) -> str:
+        """Returns what a conversation is called."""
+        group = conversation.group
+        if group is None:
+            return self.name(conversation.peer_id(self.user_id))
+        if group.settings.name:
+            return group.settings.name
+        others = [it for it in group.picture_user_ids if it != self.user_id]
+        return "、".join(filter(None, (self.name(it) for it in others[:4])))

@@ -1,0 +1,96 @@
+"""Colours and sizes: the only place that knows either."""
+
+from kivy.event import EventDispatcher
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
+from kivy.utils import get_color_from_hex
+
+LIGHT = {
+    "rail": "#EAEAEA",
+    "list": "#F7F7F7",
+    "ground": "#F2F2F2",
+    "card": "#FFFFFF",
+    "hover": "#ECECEC",
+    "selected": "#DCDCDC",
+    "line": "#E2E2E2",
+    "text": "#161616",
+    "secondary": "#666666",
+    "mine": "#A5EB7B",
+    "mine_text": "#10240A",
+    "peer": "#FFFFFF",
+    "peer_text": "#161616",
+    "field": "#FFFFFF",
+    "accent": "#06AE56",
+    "strong": "#067A3E",
+    "strong_down": "#056432",
+    "strong_text": "#FFFFFF",
+    "badge": "#D93636",
+    "badge_text": "#FFFFFF",
+    "danger": "#C62828",
+    "icon": "#4A4A4A",
+    "toast": "#303030",
+    "toast_text": "#FFFFFF",
+}
+DARK = {
+    "rail": "#1C1C1E",
+    "list": "#202022",
+    "ground": "#151516",
+    "card": "#262628",
+    "hover": "#2B2B2E",
+    "selected": "#37373B",
+    "line": "#303034",
+    "text": "#EDEDED",
+    "secondary": "#A0A0A6",
+    "mine": "#1E6B3A",
+    "mine_text": "#F2FFF5",
+    "peer": "#2D2D31",
+    "peer_text": "#EDEDED",
+    "field": "#2A2A2D",
+    "accent": "#20C268",
+    "strong": "#0A8444",
+    "strong_down": "#076C37",
+    "strong_text": "#FFFFFF",
+    "badge": "#D93636",
+    "badge_text": "#FFFFFF",
+    "danger": "#FF7B72",
+    "icon": "#B8B8BD",
+    "toast": "#E6E6E6",
+    "toast_text": "#161616",
+}
+# What is read on what: each pair has a contrast of 4.5 or more.
+READ_ON = (
+    ("text", "list"),
+    ("text", "card"),
+    ("text", "selected"),
+    ("text", "field"),
+    ("text", "ground"),
+    ("secondary", "list"),
+    ("secondary", "card"),
+    ("secondary", "ground"),
+    ("secondary", "field"),
+    ("mine_text", "mine"),
+    ("peer_text", "peer"),
+    ("strong_text", "strong"),
+    ("badge_text", "badge"),
+    ("toast_text", "toast"),
+    ("danger", "card"),
+)
+
+
+class _Base(EventDispatcher):
+    """The tokens as they are now; `dark` chooses which, `scale` is the size of letters."""
+
+    dark = BooleanProperty(False)
+    scale = NumericProperty(1.0)
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self.bind(dark=self._apply)
+        self._apply()
+
+    def _apply(self, *_: object) -> None:
+        for name, value in (DARK if self.dark else LIGHT).items():
+            setattr(self, name, get_color_from_hex(value))
+
+
+# Properties must be there when the class is made: set later, all would share one place.
+Theme = type("Theme", (_Base,), {name: ColorProperty((0, 0, 0, 1)) for name in LIGHT})

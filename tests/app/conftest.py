@@ -1,0 +1,70 @@
+"""A screen that nobody sees, from before Kivy is imported; a running system; and the app on it."""
+
+import asyncio
+import atexit
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from loadtest.accounts import OPEN_LIMITS
+from services.embedded.settings import Settings
+from services.embedded.system import System
+from tests.faults.people import Town
+
+
+def start_screen() -> None:
+    """Starts an X server of memory alone, and ends it with this process."""
+    if not (program := shutil.which("Xvfb")):
+        raise RuntimeError("the app's tests need Xvfb: run tests/install-servers")
+    reader, writer = os.pipe()
+    screen = subprocess.Popen(
+        [program, "-displayfd", str(writer), "-screen", "0", "1400x1400x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    )
+    atexit.register(screen.terminate)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        os.environ["DISPLAY"] = f":{told.readline().strip()}"
+
+
+# Kivy looks for a screen when it is imported, which the modules of the tests do.
+start_screen()
+os.environ |= {"LANG": "zh_CN.UTF-8", "KIVY_DPI": "96", "KIVY_METRICS_DENSITY": "1"}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """The whole system on its embedded stores."""
+    home = tmp_path_factory.mktemp("app") / "system"
+    async with System(Settings(home=home, port=0), environment=OPEN_LIMITS) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
+    async with Town(system, tmp_path) as people:
+        yield people
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def robot(system: System, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[object]:
+    """The app, not logged in, and a hand that uses it. There is one: Kivy has one window."""
+    from kivy.core.window import Window  # noqa: PLC0415
+
+    import app  # noqa: F401, PLC0415 - it sets what Kivy reads when it is imported
+    from app.main import HongyanApp  # noqa: PLC0415
+    from tests.app.robot import Robot, until  # noqa: PLC0415
+
+    Window.size = (1100, 720)
+    started = HongyanApp(system.address, tmp_path_factory.mktemp("app") / "profile")
+    task = asyncio.create_task(started.run_until_closed())
+    await until(lambda: started.root is not None and started.session is not None, "the app runs")
+    yield Robot(started)
+    started.stop()
+    await task

@@ -1,0 +1,107 @@
+"""A hand and an eye for the app: clicks, types, waits and takes pictures, in its own loop."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kivy.base import EventLoop
+from kivy.clock import Clock
+from kivy.core.window import Window
+from kivy.input.motionevent import MotionEvent
+from kivy.uix.widget import Widget
+
+from app.main import HongyanApp
+
+
+async def until(found: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    """Waits for something to be so."""
+    async with asyncio.timeout(seconds):
+        while not (result := found()):
+            await asyncio.sleep(0.02)
+    assert result, what
+    return result
+
+
+class Touch(MotionEvent):
+    """A press of the left button; its place is in parts of the window."""
+
+    def depack(self, args: tuple[float, float]) -> None:
+        self.is_touch = True
+        self.profile = ["pos", "button"]
+        self.button = "left"
+        self.sx, self.sy = args
+        super().depack(args)
+
+
+class Robot:
+    """Uses one app."""
+
+    def __init__(self, app: HongyanApp) -> None:
+        self.app = app
+
+    async def frames(self, count: int = 3) -> None:
+        """Lets the app draw some frames."""
+        first = Clock.frames
+        await until(lambda: Clock.frames >= first + count, "frames are drawn")
+
+    def shown(self, root: Widget | None = None) -> Iterator[Widget]:
+        """Returns every widget that can be seen."""
+        root = root or self.app.root
+        if root.opacity == 0 or root.width <= 0 or root.height <= 0:
+            return
+        yield root
+        for child in root.children:
+            yield from self.shown(child)
+
+    def texts(self) -> list[str]:
+        """Returns every text that can be seen."""
+        return [it.text for it in self.shown() if getattr(it, "text", "")]
+
+    async def sees(self, text: str) -> None:
+        """Waits for a text to be seen, as a whole or as a part."""
+        try:
+            await until(lambda: any(text in it for it in self.texts()), text)
+        except TimeoutError:
+            raise AssertionError(f"{text!r} is not among {self.texts()}") from None
+
+    async def click(self, widget: Widget) -> None:
+        """Presses a widget in its middle and lets go."""
+        await self.frames(2)  # what has just come has its place in the next one
+        x, y = widget.to_window(*widget.center)
+        touch = Touch("mouse", 1, (x / Window.width, y / Window.height))
+        touch.scale_for_screen(Window.width, Window.height)
+        EventLoop.post_dispatch_input("begin", touch)
+        await self.frames(2)
+        EventLoop.post_dispatch_input("end", touch)
+        await self.frames(2)
+
+    async def press(self, text: str) -> None:
+        """Presses what has a text."""
+        widget = await until(
+            lambda: next(
+                (it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled),
+                None,
+            ),
+            text,
+        )
+        await self.click(widget)
+
+    async def write(self, field: Widget, text: str) -> None:
+        """Writes into a field as an input method does."""
+        field.focus = True
+        await self.frames(1)
+        for character in text:
+            Window.dispatch("on_textinput", character)
+        await self.frames(2)
+
+    async def picture(self, path: Path) -> None:
+        """Takes a picture of the window."""
+        await self.frames(4)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Window.screenshot(name=str(path))
+        taken = await until(
+            lambda: next(iter(sorted(path.parent.glob(path.stem + "[0-9]*.png"))), None),
+            "a picture",
+        )
+        taken.rename(path)

@@ -1,0 +1,228 @@
+"""A person uses the app by hand: registers, is found, talks, and changes how it looks."""
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.accounts import PASSWORD, mailed_code
+from tests.faults.people import Device, Town
+from tests.system.test_story_groups import say, words
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EMAIL = "app-ling@example.org"
+
+
+async def until_true(found: Any, what: str) -> Any:
+    from tests.app.robot import until  # noqa: PLC0415
+
+    return await until(found, what)
+
+
+async def newcomer(town: Town, name: str, called: str) -> Device:
+    """Returns a device of somebody else, who uses no app."""
+    device = await town.newcomer(name)
+    await device.client.update_me(display_name=called)
+    return device
+
+
+def outside(robot: Any) -> list[str]:
+    """Returns what is cut off: texts that reach out of the window."""
+    from kivy.core.window import Window  # noqa: PLC0415
+
+    cut = []
+    for it in robot.shown():
+        if not getattr(it, "text", "") or type(it).__name__ == "Toast":
+            continue
+        left, bottom = it.to_window(it.x, it.y)
+        in_list = any(type(parent).__name__ == "MessageRow" for parent in it.walk_reverse())
+        if left < -1 or left + it.width > Window.width + 1 or (not in_list and bottom < -1):
+            cut.append(it.text)
+    return cut
+
+
+async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town) -> None:
+    entry = robot.app.entry
+    await robot.sees("见字如面")
+    await robot.press("没有账号？注册")
+    await robot.frames()
+    await robot.write(entry.ids.name, "灵灵")
+    await robot.write(entry.ids.email, EMAIL)
+    await robot.press("获取验证码")
+    code = await until_true(lambda: mailed_code(town.system.mail_folder, EMAIL), "the mail")
+    await robot.write(entry.ids.code, code)
+    await robot.write(entry.ids.password, "short")
+    await robot.press("注册")
+    await robot.sees("请检查填写的内容")
+    entry.ids.password.text = ""
+    await robot.write(entry.ids.password, PASSWORD)
+    assert outside(robot) == []
+    await robot.press("注册")
+    await until_true(lambda: robot.app.session.signed_in, "logged in")
+    await robot.sees("还没有聊天")
+    assert outside(robot) == []
+
+
+async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path: Path) -> None:
+    bo = await newcomer(town, "bo", "波波")
+    handle = f"Bo_{tmp_path.name[-8:].replace('-', '_')}x"[:20]
+    await bo.client.update_me(handle=handle)
+    desk = robot.app.desk
+    desk.tab = "contacts"
+    await robot.frames()
+    await robot.write(desk.contacts.ids.query, handle)
+    desk.contacts.find(handle)
+    await robot.press("添加")
+    await robot.sees("已发送好友申请")
+    mine = robot.app.session.user_id
+    await until_true(
+        lambda: any(it.user_id == mine for it in bo.client._open().cache.contact_requests()),
+        "the request is there",
+    )
+    await bo.client.accept_contact(mine)
+    await robot.sees("波波")
+    conversation = await bo.client.open_direct(mine)
+    await say(bo, conversation.conversation_id, "吃饭了吗？🍲")
+    desk.tab = "chats"
+    await robot.sees("吃饭了吗？🍲")
+    robot.app.open_chat(conversation.conversation_id)
+    await robot.sees("你们已成为好友，现在可以开始聊天了")
+    await robot.write(desk.chat.ids.input, "还没呢 😀 hello")
+    await robot.press("发送")
+    await robot.sees("还没呢 😀 hello")
+    await until_true(
+        lambda: "还没呢 😀 hello" in words(bo, conversation.conversation_id), "it has arrived"
+    )
+    bo.client.mark_read(conversation.conversation_id, 3)
+    await until_true(
+        lambda: any(getattr(it, "tick", "") == "read" for it in robot.shown()), "it is read"
+    )
+    assert outside(robot) == []
+    await no_overlap(robot)
+
+
+async def no_overlap(robot: Any) -> None:
+    """Rows of a chat stand one below the other."""
+    await robot.frames()
+    rows = [it for it in robot.shown() if type(it).__name__ == "MessageRow"]
+    rows.sort(key=lambda it: it.y)
+    for below, above in pairwise(rows):
+        assert below.top <= above.y + 1
+    for row in rows:
+        for it in robot.shown(row):
+            assert it.height <= row.height + 1 or it is row
+
+
+async def test_many_messages_are_shown_as_they_come_and_older_ones_when_one_scrolls(
+    robot: Any, town: Town
+) -> None:
+    bo = await newcomer(town, "wang", "老王")
+    mine = robot.app.session.user_id
+    id = (await bo.client.open_direct(mine)).conversation_id
+    for number in range(90):
+        await say(bo, id, f"第 {number} 条 " + "长" * (number % 40))
+    robot.app.open_chat(id)
+    await robot.sees("第 89 条")
+    await no_overlap(robot)
+    view = robot.app.desk.chat.ids.list
+    assert view.at_bottom()
+    async with asyncio.timeout(30):
+        while not any("第 0 条" in it for it in robot.texts()):
+            view.scroll_y = 1
+            await robot.frames(4)
+    # While one reads what is old, the newest does not pull one away.
+    view.scroll_y = 0.5
+    await robot.frames(4)
+    assert not view.at_bottom()
+    await say(bo, id, "新的")
+    await robot.sees("1 条新消息")
+    assert not view.at_bottom()
+    await robot.press("1 条新消息")
+    await robot.sees("新的")
+
+
+async def test_a_draft_stays_with_its_chat(robot: Any) -> None:
+    chats = [it.conversation_id for it in robot.app.session.client.known_conversations()]
+    robot.app.open_chat(chats[0])
+    await robot.frames()
+    robot.app.desk.chat.ids.input.text = ""
+    await robot.write(robot.app.desk.chat.ids.input, "写了一半")
+    robot.app.open_chat(chats[1])
+    await robot.sees("[草稿] 写了一半")
+    assert robot.app.desk.chat.ids.input.text == ""
+    robot.app.open_chat(chats[0])
+    assert robot.app.desk.chat.ids.input.text == "写了一半"
+
+
+async def test_backspace_takes_a_whole_emoji(robot: Any) -> None:
+    field = robot.app.desk.chat.ids.input
+    field.text = "家👨‍👩‍👧"
+    field.cursor = field.get_cursor_from_index(len(field.text))
+    field.do_backspace()
+    assert field.text == "家"
+
+
+async def test_language_and_looks_change_at_once_and_are_kept(robot: Any) -> None:
+    app = robot.app
+    app.desk.tab = "settings"
+    await robot.sees("退出登录")
+    await robot.press("中文")
+    await robot.sees("Log out")
+    assert outside(robot) == []
+    app.theme.dark = True
+    await robot.frames()
+    kept = (app._home / "looks.json").read_text(encoding="utf-8")
+    assert '"language": "en"' in kept
+    assert '"dark": true' in kept
+    app.theme.dark = False
+    app.words.language = "zh"
+    await robot.sees("退出登录")
+
+
+async def test_on_a_phone_there_is_one_pane_at_a_time(robot: Any) -> None:
+    from kivy.core.window import Window  # noqa: PLC0415
+
+    app = robot.app
+    app.desk.tab = "chats"
+    id = app.session.client.known_conversations()[0].conversation_id
+    app.open_chat(id)
+    await robot.frames()
+    Window.size = (400, 800)
+    try:
+        await until_true(lambda: not app.desk.wide, "narrow")
+        await robot.frames()
+        assert not any(type(it).__name__ == "Chats" for it in robot.shown())
+        assert outside(robot) == []
+        app.close_chat()
+        await robot.sees("通讯录")
+        assert any(type(it).__name__ == "Chats" for it in robot.shown())
+        assert outside(robot) == []
+    finally:
+        Window.size = (1100, 720)
+        await until_true(lambda: app.desk.wide, "wide again")
+
+
+async def test_what_is_sent_while_the_server_is_away_is_shown_and_arrives(
+    robot: Any, town: Town
+) -> None:
+    bo = await newcomer(town, "li", "小李")
+    id = (await bo.client.open_direct(robot.app.session.user_id)).conversation_id
+    await say(bo, id, "在吗")
+    robot.app.open_chat(id)
+    await robot.sees("在吗")
+    await town.system.kill("gate")
+    await robot.write(robot.app.desk.chat.ids.input, "网络断了也能发")
+    await robot.press("发送")
+    await robot.sees("网络断了也能发")
+    await town.system.start("gate")
+    await until_true(lambda: "网络断了也能发" in words(bo, id), "it arrives when the gate is back")
+
+
+async def test_who_logs_out_sees_the_door(robot: Any) -> None:
+    robot.app.desk.tab = "settings"
+    await robot.press("退出登录")
+    await robot.sees("见字如面")
+    assert not robot.app.session.signed_in
