@@ -117,7 +117,7 @@ async def serve() -> None:
         begin,
         now=now,
         on_commit=links.committed,
-        on_news=notifications.notifier.wake,
+        on_news=notifications.bots.wake,
         changes=Changes(settings.recall_seconds, settings.edit_seconds, acts.perform),
         size=settings.commit_size,
         capacity=settings.commit_queue,

@@ -7,7 +7,7 @@ from typing import Any
 
 import uuid_utils
 
-from services.chat.notify import FindBots, Notifier
+from services.chat.notify import HOOK, PUSH, FindBots, Notifier
 from services.chat.outbox_store import OutboxStore
 from services.chat.push import BotWebhook, Http, Pushes, WebhookPush, WebPush, read_key
 from services.chat.registration_store import RegistrationStore
@@ -68,18 +68,26 @@ class Notifications:
             has_web_push=web_push is not None,
             has_webhook=webhook is not None,
         )
-        self.notifier = Notifier(
-            begin_outbox,
-            read_outbox,
-            Pushes(web_push, webhook, BotWebhook(self._far, time.time)),
-            self.registrations.end,
-            now=now,
-            delay_seconds=settings.push_delay_seconds,
-            find_bots=find_bots,
-        )
+        pushes = Pushes(web_push, webhook, BotWebhook(self._far, time.time))
+
+        def notifier(kind: str, delay_seconds: float) -> Notifier:
+            return Notifier(
+                begin_outbox,
+                read_outbox,
+                pushes,
+                self.registrations.end,
+                now=now,
+                kind=kind,
+                delay_seconds=delay_seconds,
+                find_bots=find_bots,
+            )
+
+        self.notifier = notifier(PUSH, settings.push_delay_seconds)
+        self.bots = notifier(HOOK, 0)
         self.background: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = (
             self.registrations.run,
             self.notifier.run,
+            self.bots.run,
             self.notifier.watch,
         )
 

@@ -181,7 +181,7 @@ class Push(Protocol):
 class NotifyStore(Protocol):
     """The storage that telling needs, inside one transaction."""
 
-    async def due(self, now: int, first: int, limit: int) -> list[Row]: ...
+    async def due(self, kind: str, now: int, first: int, limit: int) -> list[Row]: ...
     async def claim(self, rows: Sequence[Row], until: int) -> list[Row]: ...
     async def finish(self, row: Row) -> None: ...
     async def postpone(self, row: Row, payload: bytes, due_at: int) -> None: ...
@@ -264,11 +264,12 @@ def make_notifications(
 
 
 class Notifier:
-    """Claims due rows and tells who is to be told; many pods may run one each.
+    """Claims due rows of one kind and tells who is to be told; many pods may run one each.
 
     A row is claimed by moving its due_at to the end of a lease, so that a pod that dies leaves
     it to the others: everybody is told at least once. `end_registrations` is called with those
-    that a push service knows no longer.
+    that a push service knows no longer. Each kind has its own, so that a bot's server that does
+    not answer keeps no person waiting.
     """
 
     def __init__(
@@ -279,9 +280,11 @@ class Notifier:
         end_registrations: "EndRegistrations",
         now: Callable[[], int],
         *,
+        kind: str,
         delay_seconds: float,
         find_bots: FindBots,
     ) -> None:
+        self._kind = kind
         self._find_bots = find_bots
         self._wake = asyncio.Event()
         self._begin = begin
@@ -332,7 +335,7 @@ class Notifier:
         """Claims up to so many rows that are due: nobody else has them until the lease ends."""
         now = self._now()
         async with self._read() as store:
-            due = await store.due(now, now - self._delay, limit)
+            due = await store.due(self._kind, now, now - self._delay, limit)
         if not due:
             return []
         async with self._begin() as store:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chat.bodies import text_of
 from services.chat.changes import EVERYBODY
 from services.chat.model import TEXTS, Message
-from services.chat.notify import HOOK, PUSH, Entry, Job, News, Reader, Row
+from services.chat.notify import HOOK, Entry, Job, News, Reader, Row
 from services.chat.registration_store import RegistrationStore
 from services.chat.registrations import TOLD_AT_ONCE, TOLD_LATER, Registration
 from services.chat.tables import MESSAGE, hidden, member, mention, message, outbox
@@ -26,14 +26,10 @@ _ADD = sa.insert(outbox)
 _DUE = (
     sa.select(*_ROW)
     .where(
-        outbox.c.kind.in_((PUSH, HOOK)),
+        outbox.c.kind == sa.bindparam("kind"),
         outbox.c.due_at <= sa.bindparam("now"),
-        # Only persons' first attempt waits for devices that are connected.
-        sa.or_(
-            outbox.c.attempts > 0,
-            outbox.c.kind == HOOK,
-            outbox.c.due_at <= sa.bindparam("first"),
-        ),
+        # Only the first attempt waits for devices that are connected.
+        sa.or_(outbox.c.attempts > 0, outbox.c.due_at <= sa.bindparam("first")),
     )
     .order_by(outbox.c.due_at)
     .limit(sa.bindparam("count"))
@@ -57,9 +53,11 @@ class OutboxStore:
         self._connection = connection
         self._to_json = to_json
 
-    async def due(self, now: int, first: int, limit: int) -> list[Row]:
+    async def due(self, kind: str, now: int, first: int, limit: int) -> list[Row]:
         """Returns rows that are due: at `now`, or those never tried at `first`; locks nothing."""
-        rows = await self._connection.execute(_DUE, {"now": now, "first": first, "count": limit})
+        rows = await self._connection.execute(
+            _DUE, {"kind": kind, "now": now, "first": first, "count": limit}
+        )
         return [Row(*row[:3], bytes(row[3]), *row[4:]) for row in rows]
 
     async def claim(self, rows: Sequence[Row], until: int) -> list[Row]:

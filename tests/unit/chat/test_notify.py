@@ -65,7 +65,7 @@ class Devices:
         return [notification.id for notification in self.told]
 
 
-def make_notifier(database: Database, devices: Devices, now: Clock) -> Notifier:
+def make_notifier(database: Database, devices: Devices, now: Clock, kind: str = PUSH) -> Notifier:
     @asynccontextmanager
     async def begin() -> AsyncIterator[OutboxStore]:
         async with database.begin() as connection:
@@ -77,7 +77,14 @@ def make_notifier(database: Database, devices: Devices, now: Clock) -> Notifier:
             yield OutboxStore(connection, to_json)
 
     return Notifier(
-        begin, read, devices, devices.end, now, delay_seconds=DELAY, find_bots=find_bots
+        begin,
+        read,
+        devices,
+        devices.end,
+        now,
+        kind=kind,
+        delay_seconds=DELAY if kind == PUSH else 0,
+        find_bots=find_bots,
     )
 
 
@@ -108,6 +115,12 @@ def devices() -> Devices:
 @pytest.fixture
 def notifier(database: Database, devices: Devices, now: Clock) -> Notifier:
     return make_notifier(database, devices, now)
+
+
+@pytest.fixture
+def bots(database: Database, devices: Devices, now: Clock) -> Notifier:
+    """What tells bots' servers."""
+    return make_notifier(database, devices, now, HOOK)
 
 
 @pytest.fixture
@@ -407,7 +420,7 @@ async def test_the_outbox_is_measured_and_worked_off_while_it_runs(
 
 
 async def test_a_bots_server_is_told_at_once_of_all_that_persons_wrote(
-    tables: Tables, notifier: Notifier, devices: Devices, now: Clock
+    tables: Tables, bots: Notifier, devices: Devices, now: Clock
 ) -> None:
     await tables.add("d", "ann", "bot", "botany")
     await tables.set_member("bot", "d", notify=TOLD_AT_ONCE, read_seq=9, muted_until=2**60)
@@ -415,9 +428,9 @@ async def test_a_bots_server_is_told_at_once_of_all_that_persons_wrote(
     long = "长" * 300
     for sender, text in (("ann", long), ("bot", "mine"), ("botany", "another bot's")):
         await tables.write("d", text, sender=sender, rows=HOOK)
-    rows = await notifier.claim()
+    rows = await bots.claim()
     assert len(rows) == 3
-    await asyncio.gather(*(notifier.handle(row) for row in rows))
+    await asyncio.gather(*(bots.handle(row) for row in rows))
     [told] = devices.told
     content = told.content()
     assert (content["id"], content["seq"]) == ("d:1:hook", 1)
@@ -426,42 +439,45 @@ async def test_a_bots_server_is_told_at_once_of_all_that_persons_wrote(
     assert await tables.outbox() == []
 
 
-async def test_persons_and_bots_have_rows_of_their_own(
-    tables: Tables, notifier: Notifier, devices: Devices, now: Clock
+async def test_persons_and_bots_have_rows_and_workers_of_their_own(
+    tables: Tables, notifier: Notifier, bots: Notifier, devices: Devices, now: Clock
 ) -> None:
     await tables.add("d", "ann", "bob", "bot", notify=["bob"])
     await tables.set_member("bot", "d", notify=TOLD_AT_ONCE)
     await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
     await tables.write("d", "hello", rows=PUSH)
+    await tables.write("d", "again", rows=HOOK)
     assert await work(notifier) == 0
+    assert await work(bots) == 1
+    assert devices.ids == ["d:2:hook"]
     now.forward(DELAY)
-    assert await work(notifier) == 1
-    assert devices.ids == ["d:1:r1"]
+    assert (await work(bots), await work(notifier)) == (0, 1)
+    assert devices.ids == ["d:2:hook", "d:1:r1"]
 
 
 async def test_what_is_cleared_is_not_told_to_a_bot(
-    tables: Tables, notifier: Notifier, devices: Devices
+    tables: Tables, bots: Notifier, devices: Devices
 ) -> None:
     await tables.add("d", "ann", "bot")
     await tables.set_member("bot", "d", notify=TOLD_AT_ONCE, cleared_seq=1)
     await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
     await tables.write("d", "before", "after", rows=HOOK)
-    assert await work(notifier) == 1
+    assert await work(bots) == 1
     assert devices.ids == ["d:2:hook"]
 
 
 async def test_who_waits_for_rows_is_woken(
-    tables: Tables, notifier: Notifier, devices: Devices, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, bots: Notifier, devices: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "POLL_SECONDS", 3600)
     await tables.add("d", "ann", "bot")
     await tables.set_member("bot", "d", notify=TOLD_AT_ONCE)
     await register(tables, "hook", "bot", show_content=False, provider=WEBHOOK)
-    running = asyncio.create_task(notifier.run())
+    running = asyncio.create_task(bots.run())
     try:
         for number in (1, 2):
             await tables.write("d", "hello", rows=HOOK)
-            notifier.wake()
+            bots.wake()
             async with asyncio.timeout(10):
                 while len(devices.told) < number:
                     await asyncio.sleep(0.01)
