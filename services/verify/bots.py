@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from services.common.database import Duplicate, LostRace
 from services.common.errors import AppError, NotFound, Precondition, Unavailable
 from services.common.limits import Limit
-from services.verify.model import NO_PASSWORD, Account, Adding, Device, Kind, Session
+from services.verify.model import NO_PASSWORD, Account, Adding, Device, Kind, Session, Strangers
 from services.verify.profiles import Profiles, Values, handle_taken, not_found
 from services.verify.rules import ATTEMPTS, Limits, new_refresh_token, token_hash
 
@@ -21,6 +21,8 @@ PREFIX = "hyb_"
 PLATFORM = "bot"
 TOKENS = 10
 LOOK_SECONDS = 2.0
+# No address finds a bot, and who wants to write to one adds it first.
+CLOSED: Values = {"hide_from_email_search": 1, "stranger_policy": int(Strangers.REFUSE)}
 
 ACTS = Counter("hongyan_verify_bots", "What was done with bots and their tokens.", ["act"])
 
@@ -100,8 +102,7 @@ class Bots:
             if len(await store.bots(owner_id)) >= self._policy.bots:
                 raise Precondition("TOO_MANY_BOTS", f"a user has {self._policy.bots} bots at most")
             await store.add_account(bot)
-            hidden = {"hide_from_email_search": 1}
-            await store.set_profile(user_id, {**hidden, **_visibility(public), **columns})
+            await store.set_profile(user_id, {**CLOSED, **_visibility(public), **columns})
 
         try:
             await self._transaction(work)

@@ -86,6 +86,22 @@ async def test_a_bot_answers_in_a_group_and_to_what_it_missed(town: Town, tmp_pa
     assert "anybody?" not in heard
 
 
+async def test_a_stranger_does_not_reach_a_bot_that_is_not_public(town: Town) -> None:
+    ling, eve = await asyncio.gather(*(town.newcomer(name) for name in ("ling", "eve")))
+    made = await ling.client.create_bot("私人助理")
+    await befriend(ling, eve)
+    await ling.client.request_contact(made.user_id)
+    group = await ling.client.create_group("", [eve.client.user_id, made.user_id])
+    ways = ({}, {"source": "group", "conversation_id": group.conversation_id})
+    for way in ways:
+        with pytest.raises(PermissionDenied) as refused:
+            await eve.client.request_contact(made.user_id, **way)
+        assert refused.value.reason == "NOT_ADDABLE"
+    with pytest.raises(PermissionDenied) as refused:
+        await eve.client.open_direct(made.user_id)
+    assert refused.value.reason == "NOT_FRIENDS"
+
+
 async def test_two_bots_do_not_answer_each_other(town: Town, tmp_path: Path) -> None:
     ling = await town.newcomer("ling")
     bots = []

@@ -68,6 +68,7 @@ async def test_only_a_public_bot_is_found_and_never_by_its_id(
     assert policy.kind == account_pb2.USER_KIND_BOT
     assert policy.owner_id == (await owner.me()).user_id
     assert (policy.add_policy == account_pb2.ADD_POLICY_EVERYBODY) is public
+    assert policy.stranger_policy == account_pb2.STRANGER_POLICY_REFUSE
 
 
 async def test_a_token_works_again_and_again_until_it_is_revoked(
