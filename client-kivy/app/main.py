@@ -63,6 +63,7 @@ class HongyanApp(App):
             __import__(f"app.widgets.{module}")
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
+        from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
 
         self.session = Session(self._address, self._home, self.refused, self.words)
@@ -70,7 +71,7 @@ class HongyanApp(App):
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
-        self.toast = Toast()
+        self.toast, self.menu = Toast(), Menu()
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
@@ -84,6 +85,7 @@ class HongyanApp(App):
         if not self.session.signed_in:
             self.desk.chat.close()
         self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
+        self.root_layer.add_widget(self.menu)
         self.root_layer.add_widget(self.toast)
 
     # Words
@@ -110,11 +112,10 @@ class HongyanApp(App):
         """Goes back from a chat to the list."""
         self.desk.close()
 
-    def tapped(self, row: Any) -> None:
-        """A message was tapped."""
-        self.desk.chat.tapped(row)
-
     def _on_key(self, _: Any, key: int, *__: Any) -> bool:
+        if key in (ESCAPE, BACK) and self.menu.is_open:
+            self.menu.close()
+            return True
         if key in (ESCAPE, BACK) and self.desk.chat.conversation_id and not self.desk.wide:
             self.close_chat()
             return True

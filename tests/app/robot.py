@@ -24,13 +24,12 @@ async def until(found: Callable[[], Any], what: str, seconds: float = 20) -> Any
 
 
 class Touch(MotionEvent):
-    """A press of the left button; its place is in parts of the window."""
+    """A press of a button; its place is in parts of the window."""
 
-    def depack(self, args: tuple[float, float]) -> None:
+    def depack(self, args: tuple[float, float, str]) -> None:
         self.is_touch = True
         self.profile = ["pos", "button"]
-        self.button = "left"
-        self.sx, self.sy = args
+        self.sx, self.sy, self.button = args
         super().depack(args)
 
 
@@ -65,11 +64,11 @@ class Robot:
         except TimeoutError:
             raise AssertionError(f"{text!r} is not among {self.texts()}") from None
 
-    async def click(self, widget: Widget) -> None:
+    async def click(self, widget: Widget, button: str = "left") -> None:
         """Presses a widget in its middle and lets go."""
         await self.frames(2)  # what has just come has its place in the next one
         x, y = widget.to_window(*widget.center)
-        touch = Touch("mouse", 1, (x / Window.width, y / Window.height))
+        touch = Touch("mouse", 1, (x / Window.width, y / Window.height, button))
         touch.scale_for_screen(Window.width, Window.height)
         EventLoop.post_dispatch_input("begin", touch)
         await self.frames(2)

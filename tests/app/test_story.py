@@ -104,6 +104,49 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
     await no_overlap(robot)
 
 
+async def test_a_message_is_replied_to_reacted_to_and_taken_back(robot: Any, town: Town) -> None:
+    bo = await newcomer(town, "mei", "梅子")
+    chat, app = robot.app.desk.chat, robot.app
+    id = (await bo.client.open_direct(app.session.user_id)).conversation_id
+    await say(bo, id, "周六去爬山吗？")
+    app.open_chat(id)
+    await robot.sees("周六去爬山吗？")
+
+    def row(text: str) -> Any:
+        rows = (it for it in robot.shown() if type(it).__name__ == "MessageRow")
+        return next((it for it in rows if it.text == text), None)
+
+    await ask(row, "周六去爬山吗？", robot)
+    await robot.press("引用")
+    await robot.sees("梅子: 周六去爬山吗？")
+    await robot.write(chat.ids.input, "去！")
+    await robot.press("发送")
+    await until_true(lambda: "去！" in words(bo, id), "it has arrived")
+    seen = bo.client._open().cache.messages(id, 10**6, 10)
+    assert [it.quote.seq for it in seen if it.quote] == [1]
+    await ask(row, "周六去爬山吗？", robot)
+    await robot.press("👍")
+    await robot.sees("👍 1")
+    await until_true(lambda: row("去！").tick in ("stored", "received", "read"), "it is stored")
+    await ask(row, "去！", robot)
+    await robot.press("撤回")
+    await robot.sees("你撤回了一条消息")
+    assert not app.menu.is_open
+    await ask(row, "周六去爬山吗？", robot)
+    assert app.menu.is_open
+    await robot.click(app.desk.rail)
+    assert not app.menu.is_open
+
+
+async def ask(row: Any, text: str, robot: Any) -> None:
+    """Presses a message with the right button, and waits for the menu."""
+
+    async with asyncio.timeout(20):
+        while not robot.app.menu.is_open:
+            await robot.frames(3)  # rows are shared: what a widget shows may have just changed
+            await robot.click(row(text).ids.bubble, button="right")
+
+
 async def no_overlap(robot: Any) -> None:
     """Rows of a chat stand one below the other."""
     await robot.frames()

@@ -6,6 +6,7 @@ from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
+from kivy.core.clipboard import Clipboard
 from kivy.core.window import Window
 from kivy.metrics import dp
 from kivy.properties import (
@@ -38,6 +39,8 @@ TICKS = {
 }
 TYPING_SECONDS = 6
 ENTER, KEYPAD_ENTER = 13, 271
+LONG_SECONDS = 0.5
+REACTIONS = ("👍", "❤️", "😂", "🎉", "😢", "🙏")
 
 
 class MessageRow(RecycleDataViewBehavior, RelativeLayout):
@@ -61,6 +64,30 @@ class MessageRow(RecycleDataViewBehavior, RelativeLayout):
 
     def on_tick(self, *_: Any) -> None:
         self.tick_icon = TICKS.get(self.tick, "")
+
+    def on_touch_down(self, touch: Any) -> bool:
+        """A right click, or a long press, asks what to do with a message."""
+        bubble = self.ids.bubble
+        if self.kind != "bubble" or not bubble.collide_point(*self.to_local(*touch.pos)):
+            return bool(super().on_touch_down(touch))
+        where = self.to_window(*self.to_local(*touch.pos))
+        if getattr(touch, "button", "left") == "right":
+            App.get_running_app().desk.chat.menu(self, where)
+            return True
+        touch.ud["long"] = Clock.schedule_once(
+            lambda *_: App.get_running_app().desk.chat.menu(self, where), LONG_SECONDS
+        )
+        return bool(super().on_touch_down(touch))
+
+    def on_touch_up(self, touch: Any) -> bool:
+        if waiting := touch.ud.get("long"):
+            waiting.cancel()
+        return bool(super().on_touch_up(touch))
+
+    def on_touch_move(self, touch: Any) -> bool:
+        if (waiting := touch.ud.get("long")) and abs(touch.dy) + abs(touch.dx) > dp(4):
+            waiting.cancel()
+        return bool(super().on_touch_move(touch))
 
 
 class MessageList(RecycleView):
@@ -105,6 +132,8 @@ class Chat(BoxLayout):
     hint = StringProperty("")
     narrow = BooleanProperty(False)
     new_count = NumericProperty(0)
+    quoted_seq = NumericProperty(0)
+    quoted_text = StringProperty("")
 
     def __init__(self, session: Session, faces: Faces, **options: Any) -> None:
         super().__init__(session=session, faces=faces, **options)
@@ -129,6 +158,7 @@ class Chat(BoxLayout):
         if conversation_id == self.conversation_id:
             return
         self._keep_draft()
+        self.quote(None)
         self.conversation_id = conversation_id
         self._messages, self._stick, self.new_count, self.hint = [], True, 0, ""
         self.ids.list.data = []
@@ -255,12 +285,42 @@ class Chat(BoxLayout):
         if text and self.conversation_id:
             self.ids.input.text = ""
             self._stick, self._unread_from = True, 0
-            self.session.spawn(self.session.client.send(self.conversation_id, text))
+            quoted, client = int(self.quoted_seq), self.session.client
+            self.quote(None)
+            self.session.spawn(client.send(self.conversation_id, text, quote_seq=quoted))
 
-    def tapped(self, row: MessageRow) -> None:
-        """A message was tapped: one that failed is tried again."""
-        if row.tick == "failed":
-            self.session.client.resend(row.client_message_id)
+    def quote(self, row: MessageRow | None) -> None:
+        """Makes the next message a reply to one; None: to none."""
+        self.quoted_seq = row.seq if row else 0
+        name = self.session.name(row.user_id) if row else ""
+        self.quoted_text = f"{name}: {row.text}" if row else ""
+        if row:
+            self.ids.input.focus = True
+
+    def menu(self, row: MessageRow, where: Sequence[float]) -> None:
+        """Asks what to do with a message."""
+        app, client, id = App.get_running_app(), self.session.client, self.conversation_id
+        seq, key, text = int(row.seq), row.client_message_id, row.text
+        if row.tick in ("failed", "sending"):
+            items = [
+                (app.words("menu.resend"), lambda: client.resend(key)),
+                (app.words("menu.discard"), lambda: client.discard(key)),
+            ]
+            app.menu.show(where, items if row.tick == "failed" else items[:0], ())
+            return
+
+        def copy() -> None:
+            Clipboard.copy(text)
+            app.tell("chat.copied")
+
+        def react(emoji: str) -> Any:
+            return lambda: self.session.spawn(client.react(id, seq, emoji))
+
+        items = [(app.words("menu.copy"), copy), (app.words("menu.quote"), lambda: self.quote(row))]
+        if row.mine:
+            recall = lambda: self.session.spawn(client.recall(id, seq))  # noqa: E731
+            items.append((app.words("menu.recall"), recall))
+        app.menu.show(where, items, [(it, react(it)) for it in REACTIONS])
 
     def to_bottom(self) -> None:
         """Goes to the newest message."""
