@@ -215,7 +215,7 @@ class Chat:
         """Returns who has read a message, who has received it, and who neither."""
         async with self._read() as store:
             seat = await store.seat(conversation_id, user_id)
-            if seat is None:
+            if seat is None or seat.left:  # what others have read since is not for who has left
                 raise not_a_member()
             message = await store.message(conversation_id, seq)
             if message is None or not seat.cleared_seq < seq <= seat.last_seq:
