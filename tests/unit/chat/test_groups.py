@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from hongyan.chat.v1 import message_pb2
 
-from services.chat.changes import Recall, Rich
+from services.chat.changes import Edit, Pin, React, Recall, Rich
 from services.chat.group_changes import GroupChanges
 from services.chat.groups import GroupService, Plan
-from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, Message
+from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, REMOVED, Message
 from services.chat.rules import Caught, Chat, Known, Part
 from services.chat.tables import contact
 from services.common.errors import AppError, Denied, Exhausted, NotFound, Precondition
@@ -363,3 +363,38 @@ async def test_acts_are_refused_outside_of_groups(hall: Hall) -> None:
         with pytest.raises(Denied) as denied:
             await call
         assert denied.value.reason == "NOT_A_MEMBER"
+
+
+async def test_who_has_left_sees_nothing_that_was_done_to_messages_since(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    said = await hall.say(id, "ann", "first words")
+    other = await hall.say(id, "ann", "other words")
+    assert isinstance(said, Message)
+    assert isinstance(other, Message)
+    await hall.pod.send(id, "r0", detail=React(other.seq, "👍", removed=False))
+    await hall.pod.send(id, "p0", detail=Pin(other.seq, removed=False))
+    await hall.rules.remove("ann", id, "bob")
+    last = (await hall.chat.conversation("bob", id)).head.last_seq
+    for detail in (
+        Edit(said.seq, "later words", (), everybody=False),
+        React(other.seq, "🎉", removed=False),
+        Pin(said.seq, removed=False),
+    ):
+        assert isinstance(await hall.pod.send(id, type(detail).__name__, detail=detail), Message)
+    parts = [it async for it in hall.chat.difference("bob", Known({}))]
+    [missing] = [one for part in parts if isinstance(part, Part) for one in part.conversations]
+    for page in (
+        (await hall.chat.history("bob", id, 0, None, 50))[0],
+        (await hall.chat.history("bob", id, None, None, 50))[0],
+        missing.messages,
+    ):
+        seen = {it.seq: it for it in page}
+        assert max(seen) == last
+        assert (seen[said.seq].kind, seen[said.seq].edited_at) == (REMOVED, 0)
+        assert seen[other.seq].reactions == (("👍", "ann"),)
+    assert (await hall.chat.conversation("bob", id)).pinned_seqs == (other.seq,)
+    # By forwarding it neither, and those who are there see all.
+    async with hall.world.read() as store:
+        assert await store.readable("bob", id, said.seq) is None
+    assert "later words" in await hall.reads("ann", id)
+    assert (await hall.chat.conversation("ann", id)).pinned_seqs == (said.seq, other.seq)
