@@ -231,6 +231,8 @@ class GroupChanges:
     ) -> None:
         _over(author, Act.TRANSFER, act.user_id)
         await store.set_role(author.conversation_id, act.user_id, OWNER)
+        # Nobody has a greater role, to allow an owner to write again.
+        await store.silence(author.conversation_id, act.user_id, 0)
         await store.set_role(author.conversation_id, author.user_id, ADMIN)
         event.transferred.user_id = act.user_id
 

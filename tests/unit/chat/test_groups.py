@@ -398,3 +398,11 @@ async def test_who_has_left_sees_nothing_that_was_done_to_messages_since(hall: H
         assert await store.readable("bob", id, said.seq) is None
     assert "later words" in await hall.reads("ann", id)
     assert (await hall.chat.conversation("ann", id)).pinned_seqs == (said.seq, other.seq)
+
+
+async def test_a_new_owner_is_silenced_no_more(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    await hall.rules.transfer("ann", id, "bob")
+    # Nobody could allow it to an owner again.
+    assert isinstance(await hall.say(id, "bob", "mine now"), Message)
