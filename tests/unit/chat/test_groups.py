@@ -406,3 +406,19 @@ async def test_a_new_owner_is_silenced_no_more(hall: Hall) -> None:
     await hall.rules.transfer("ann", id, "bob")
     # Nobody could allow it to an owner again.
     assert isinstance(await hall.say(id, "bob", "mine now"), Message)
+
+
+async def test_who_is_silenced_says_nothing_by_an_announcement_or_a_name(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.rules.change("ann", id, {"may_announce": MEMBER})
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    for call in (
+        hall.rules.announce("bob", id, "rude"),
+        hall.rules.change("bob", id, {"name": "rude"}),
+    ):
+        with pytest.raises(Denied) as refused:
+            await call
+        assert refused.value.reason == "SILENCED"
+    await hall.rules.silence("ann", id, "bob", 0)
+    await hall.rules.announce("bob", id, "kind")
+    await hall.rules.change("bob", id, {"name": "kind"})
