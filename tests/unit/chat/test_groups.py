@@ -422,3 +422,14 @@ async def test_who_is_silenced_says_nothing_by_an_announcement_or_a_name(hall: H
     await hall.rules.silence("ann", id, "bob", 0)
     await hall.rules.announce("bob", id, "kind")
     await hall.rules.change("bob", id, {"name": "kind"})
+
+
+async def test_who_leaves_and_comes_back_is_still_silenced(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    invite = await hall.rules.create_invite("ann", id, 0, 0)
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    await hall.rules.remove("bob", id, "bob")
+    assert await hall.rules.join("bob", invite.code, "") == (True, id)
+    refused = await hall.say(id, "bob", "here again")
+    assert isinstance(refused, Denied)
+    assert refused.reason == "SILENCED"
