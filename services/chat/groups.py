@@ -354,11 +354,17 @@ class GroupService:
         waiting = {it.user_id: it for it in await self.join_requests(user_id, conversation_id)}
         if other_id not in waiting:
             raise NotFound("JOIN_REQUEST_NOT_FOUND", "the user does not wait to be let in")
-        if approve:
-            one = waiting[other_id]
+        one = waiting[other_id]
+        async with self._read() as store:
+            friends = await store.friends(one.inviter_id, [other_id])
+        # Who was invited by a friend did not ask, and may have ended the friendship since.
+        willing = one.by_invite or other_id in friends
+        if approve and willing:
             await self._act(user_id, conversation_id, Admit((other_id,), one.inviter_id))
         async with self._begin() as store:
             await store.drop_join_requests(conversation_id, [other_id])
+        if approve and not willing:
+            _only(friends, [other_id])
 
     async def _post(
         self, store: Groups, user_id: str, conversation_id: str, act: Act

@@ -433,3 +433,20 @@ async def test_who_leaves_and_comes_back_is_still_silenced(hall: Hall) -> None:
     refused = await hall.say(id, "bob", "here again")
     assert isinstance(refused, Denied)
     assert refused.reason == "SILENCED"
+
+
+async def test_who_takes_their_friendship_back_while_waiting_is_not_brought_in(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.befriend("bob", "carl")
+    await hall.rules.change("ann", id, {"approval": True})
+    await hall.rules.invite_friends("bob", id, ["carl"], "")
+    async with hall.world.database.begin() as connection:
+        await connection.execute(
+            sa.update(contact).where(contact.c.user_id == "carl").values(blocked=1)
+        )
+    with pytest.raises(Denied) as refused:
+        await hall.rules.answer("ann", id, "carl", approve=True)
+    assert refused.value.reason == "NOT_FRIENDS"
+    assert await hall.rules.join_requests("ann", id) == []
+    with pytest.raises(Denied):
+        await hall.reads("carl", id)
