@@ -323,11 +323,13 @@ class GroupService:
             await self._wait(id, [Waiting(user_id, inviter, True, greeting, self._now())])
             return False, id
         try:
-            await self._act(user_id, id, Admit((user_id,), inviter, by_invite=True))
-        except AppError:
-            async with self._begin() as store:
-                await store.return_invite(door.invite.id)
-            raise
+            await self._append(_send(id, user_id, Admit((user_id,), inviter, by_invite=True)))
+        except AppError as error:
+            if not door.waiting:
+                async with self._begin() as store:
+                    await store.return_invite(door.invite.id)
+            if not isinstance(error, Unchanged):  # else another call of theirs was quicker
+                raise
         return True, id
 
     # Who waits

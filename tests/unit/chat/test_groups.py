@@ -450,3 +450,13 @@ async def test_who_takes_their_friendship_back_while_waiting_is_not_brought_in(h
     assert await hall.rules.join_requests("ann", id) == []
     with pytest.raises(Denied):
         await hall.reads("carl", id)
+
+
+async def test_one_who_joins_many_times_at_once_uses_an_invite_once(hall: Hall) -> None:
+    id = await hall.group("ann")
+    invite = await hall.rules.create_invite("ann", id, 0, 5)
+    await asyncio.gather(
+        *(hall.rules.join("guest", invite.code, "") for _ in range(20)), return_exceptions=True
+    )
+    [left] = await hall.rules.invites("ann", id)
+    assert left.uses_left == 4
