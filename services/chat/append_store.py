@@ -225,7 +225,13 @@ class AppendStore(GroupStore):
                 member.c.user_id == user_id,
                 message.c.seq == seq,
                 message.c.seq > member.c.cleared_seq,
-                sa.or_(member.c.leave_seq == 0, message.c.seq <= member.c.leave_seq),
+                sa.or_(
+                    member.c.leave_seq == 0,
+                    sa.and_(
+                        message.c.seq <= member.c.leave_seq,
+                        message.c.edited_seq <= member.c.leave_seq,
+                    ),
+                ),
                 ~sa.exists().where(
                     hidden.c.user_id == user_id,
                     hidden.c.conversation_id == conversation_id,

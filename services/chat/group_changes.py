@@ -12,7 +12,7 @@ from hongyan.chat.v1 import group_event_pb2
 
 from services.chat import bodies
 from services.chat.changes import EVERYBODY, Author, GroupAct, Made
-from services.chat.guard import role_too_low
+from services.chat.guard import role_too_low, silenced
 from services.chat.model import ADMIN, EVENT, NOTE, OWNER, GroupRules, Guard
 from services.chat.permissions import Act, may
 from services.common.errors import AppError, Exhausted, NotFound, Precondition
@@ -231,6 +231,8 @@ class GroupChanges:
     ) -> None:
         _over(author, Act.TRANSFER, act.user_id)
         await store.set_role(author.conversation_id, act.user_id, OWNER)
+        # Nobody has a greater role, to allow an owner to write again.
+        await store.silence(author.conversation_id, act.user_id, 0)
         await store.set_role(author.conversation_id, author.user_id, ADMIN)
         event.transferred.user_id = act.user_id
 
@@ -251,6 +253,8 @@ class GroupChanges:
         for name in act.values:
             which = {"name": Act.EDIT, "large": Act.LARGE}.get(name, Act.RULES)
             need(author.guard, which, author.user_id)
+        if "name" in act.values:
+            _may_speak(author)
         if not fields:
             raise Unchanged()
         if len(author.members) > self.most(changed):
@@ -263,6 +267,7 @@ class GroupChanges:
         self, store: GroupChangeStore, author: Author, act: Announce, event: Event
     ) -> None:
         need(author.guard, Act.ANNOUNCE, author.user_id)
+        _may_speak(author)
         seq = author.seq if act.text else 0
         await store.set_announcement(author.conversation_id, seq, act.text)
         if act.text:
@@ -296,6 +301,12 @@ def _rules(author: Author) -> GroupRules:
 
 def _roles(author: Author) -> Mapping[str, int]:
     return author.guard.roles if author.guard else {}
+
+
+def _may_speak(author: Author) -> None:
+    """Raises Denied when the author is silenced: an announcement and a name are words too."""
+    if author.guard and author.guard.silenced.get(author.user_id, 0) > author.now:
+        raise silenced()
 
 
 def _over(author: Author, act: Act, user_id: str) -> None:

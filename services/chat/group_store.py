@@ -205,7 +205,6 @@ class GroupStore:
         fresh = {
             "role": MEMBER,
             "nickname": "",
-            "silenced_until": 0,
             "joined_at": now,
             "leave_seq": 0,
             "left_at": 0,
@@ -244,7 +243,10 @@ class GroupStore:
     async def dismiss(
         self, conversation_id: str, user_ids: Collection[str], seq: int, now: int
     ) -> None:
-        """Lets users be members no more; an entry is the last that they see."""
+        """Lets users be members no more; an entry is the last that they see.
+
+        Who is silenced still is when they come back.
+        """
         everybody = sorted(user_ids)
         for start in range(0, len(everybody), CHUNK):
             await self._connection.execute(
@@ -253,7 +255,7 @@ class GroupStore:
                     member.c.conversation_id == conversation_id,
                     member.c.user_id.in_(everybody[start : start + CHUNK]),
                 )
-                .values(leave_seq=seq, left_at=now, role=0, silenced_until=0, nickname="")
+                .values(leave_seq=seq, left_at=now, role=0, nickname="")
             )
 
     async def set_role(self, conversation_id: str, user_id: str, role: int) -> None:

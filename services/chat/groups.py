@@ -343,11 +343,13 @@ class GroupService:
             await self._wait(id, [Waiting(user_id, inviter, True, greeting, self._now())])
             return False, id
         try:
-            await self._act(user_id, id, Admit((user_id,), inviter, by_invite=True))
-        except AppError:
-            async with self._begin() as store:
-                await store.return_invite(door.invite.id)
-            raise
+            await self._append(_send(id, user_id, Admit((user_id,), inviter, by_invite=True)))
+        except AppError as error:
+            if not door.waiting:
+                async with self._begin() as store:
+                    await store.return_invite(door.invite.id)
+            if not isinstance(error, Unchanged):  # else another call of theirs was quicker
+                raise
         return True, id
 
     # Who waits
@@ -395,12 +397,18 @@ class GroupService:
         waiting = {it.user_id: it for it in await self.join_requests(user_id, conversation_id)}
         if other_id not in waiting:
             raise NotFound("JOIN_REQUEST_NOT_FOUND", "the user does not wait to be let in")
-        if approve:
-            one = waiting[other_id]
+        one = waiting[other_id]
+        async with self._read() as store:
+            friends = await store.friends(one.inviter_id, [other_id])
+        # Who was invited by a friend did not ask, and may have ended the friendship since.
+        willing = one.by_invite or other_id in friends
+        if approve and willing:
             await self._act(user_id, conversation_id, Admit((other_id,), one.inviter_id))
         async with self._begin() as store:
             await store.drop_join_requests(conversation_id, [other_id])
         await self._tell_waiting(conversation_id)
+        if approve and not willing:
+            _only(friends, [other_id])
 
     async def _post(
         self, store: Groups, user_id: str, conversation_id: str, act: Act

@@ -16,10 +16,15 @@ def refuse(guard: Guard, user_id: str, detail: changes.Detail | None, now: int) 
         return None
     role = guard.roles[user_id]
     if guard.silenced.get(user_id, 0) > now:
-        return Denied("SILENCED", "an admin has silenced the sender in this group")
+        return silenced()
     if not may(Act.WRITE, role, guard.rules):
         return Denied("GROUP_MUTED", "only admins may write in this group now")
     return None if may(_act(detail), role, guard.rules) else role_too_low()
+
+
+def silenced() -> AppError:
+    """The answer to a member who may not write for a while."""
+    return Denied("SILENCED", "an admin has silenced the sender in this group")
 
 
 def role_too_low() -> AppError:

@@ -1,6 +1,6 @@
 """The SQL of reading: conversations as their members see them, and pages of logs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from services.chat.tables import (
 )
 from services.common.connections import Connection
 
+NO_ENDS: Mapping[str, int] = {}
 # For who has left, a conversation ends where they did.
 _LEFT = member.c.leave_seq > 0
 _LAST_SEQ: sa.Case[int] = sa.case((_LEFT, member.c.leave_seq), else_=conversation.c.last_seq)
@@ -287,16 +288,22 @@ class ReadStore:
         )
         return {id: count for id, count in rows}
 
-    async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        """Returns the seqs of what is pinned in conversations, the one pinned last first."""
+    async def pins(
+        self, ids: Sequence[str], ends: Mapping[str, int] = NO_ENDS
+    ) -> dict[str, tuple[int, ...]]:
+        """Returns the seqs of what is pinned in conversations, the one pinned last first.
+
+        `ends` names the conversations of which only what was pinned up to a seq counts.
+        """
         rows = await self._connection.execute(
-            sa.select(pin.c.conversation_id, pin.c.seq)
+            sa.select(pin.c.conversation_id, pin.c.seq, pin.c.given_seq)
             .where(pin.c.conversation_id.in_(ids))
             .order_by(pin.c.given_seq.desc())
         )
         found: dict[str, list[int]] = {}
-        for conversation_id, seq in rows:
-            found.setdefault(conversation_id, []).append(seq)
+        for conversation_id, seq, given_seq in rows:
+            if given_seq <= ends.get(conversation_id, given_seq):
+                found.setdefault(conversation_id, []).append(seq)
         return {id: tuple(seqs) for id, seqs in found.items()}
 
     async def newest(self, places: Sequence[tuple[str, int]]) -> dict[str, Message]:
@@ -332,12 +339,17 @@ class ReadStore:
         return [Message(*row) for row in rows]
 
     async def reactions(
-        self, conversation_id: str, seqs: Sequence[int]
+        self, conversation_id: str, seqs: Sequence[int], end: int = 2**62
     ) -> dict[int, tuple[tuple[str, str], ...]]:
-        """Returns (emoji, user_id) of messages, in the order in which they were given."""
+        """Returns (emoji, user_id) of messages, in the order in which they were given, up to a
+        seq."""
         rows = await self._connection.execute(
             sa.select(reaction.c.seq, reaction.c.emoji, reaction.c.user_id)
-            .where(reaction.c.conversation_id == conversation_id, reaction.c.seq.in_(seqs))
+            .where(
+                reaction.c.conversation_id == conversation_id,
+                reaction.c.seq.in_(seqs),
+                reaction.c.given_seq <= end,
+            )
             .order_by(reaction.c.given_seq)
         )
         found: dict[int, list[tuple[str, str]]] = {}

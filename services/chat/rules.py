@@ -41,6 +41,8 @@ MOVED_SLACK_MICROS = 60_000_000
 CHANGES_IN_PART = 200
 HIDEABLE = (*TEXTS, REMOVED)
 ATTEMPTS = 4
+# Where a log ends for who has not left.
+END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,15 @@ class Conversations(Protocol):
     ) -> dict[str, tuple[Settings, int]]: ...
     async def unread(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]: ...
     async def mentions(self, user_id: str, ids: Sequence[str], now: int) -> dict[str, int]: ...
-    async def pins(self, ids: Sequence[str]) -> dict[str, tuple[int, ...]]: ...
+    async def pins(
+        self, ids: Sequence[str], ends: Mapping[str, int]
+    ) -> dict[str, tuple[int, ...]]: ...
     async def newest(self, places: Sequence[tuple[str, int]]) -> dict[str, Message]: ...
     async def message(self, conversation_id: str, seq: int) -> Message | None: ...
     async def after(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
     async def before(self, conversation_id: str, seq: int, limit: int) -> list[Message]: ...
     async def reactions(
-        self, conversation_id: str, seqs: Sequence[int]
+        self, conversation_id: str, seqs: Sequence[int], end: int
     ) -> dict[int, tuple[tuple[str, str], ...]]: ...
     async def hidden(self, user_id: str, conversation_id: str, seqs: Sequence[int]) -> set[int]: ...
     async def version(self, user_id: str) -> int: ...
@@ -215,7 +219,7 @@ class Chat:
         """Returns who has read a message, who has received it, and who neither."""
         async with self._read() as store:
             seat = await store.seat(conversation_id, user_id)
-            if seat is None:
+            if seat is None or seat.left:  # what others have read since is not for who has left
                 raise not_a_member()
             message = await store.message(conversation_id, seq)
             if message is None or not seat.cleared_seq < seq <= seat.last_seq:
@@ -274,12 +278,13 @@ class Chat:
                 start = max(after_seq, seat.cleared_seq)
                 page = await store.after(conversation_id, start, limit)
             else:
-                end = 2**62 if before_seq is None else before_seq
-                end = min(end, seat.last_seq + 1) if seat.left else end
-                page = await store.before(conversation_id, end, limit)
+                before = END if before_seq is None else before_seq
+                before = min(before, seat.last_seq + 1) if seat.left else before
+                page = await store.before(conversation_id, before, limit)
             if seat.left:
                 page = [it for it in page if it.seq <= seat.last_seq]
-            page = await self._present(store, user_id, page, seat.cleared_seq, seat.hides)
+            end = seat.last_seq if seat.left else END
+            page = await self._present(store, user_id, page, seat.cleared_seq, seat.hides, end=end)
         # A message that was stored between the two looks counts too.
         return page, replace(seat, last_seq=max(seat.last_seq, page[-1].seq if page else 0))
 
@@ -290,8 +295,10 @@ class Chat:
         page: Sequence[Message],
         cleared_seq: int,
         hides: int,
+        *,
+        end: int,
     ) -> list[Message]:
-        """Returns the entries of one log as a member sees them now."""
+        """Returns the entries of one log as a member sees them now; who has left, up to `end`."""
         if page and page[0].seq <= cleared_seq:
             page = [it for it in page if it.seq > cleared_seq]
         if not page:
@@ -301,10 +308,10 @@ class Chat:
         edited: dict[int, int] = {}
         if hides or cleared_seq:
             edited = {it.seq: bodies.edited_seq(it.body) for it in page if it.kind == EDIT}
-        if not reacted and not expiring and not hides and not edited:
+        if not (reacted or expiring or hides or edited or end < END):
             return list(page)
         conversation_id = page[0].conversation_id
-        reactions = await store.reactions(conversation_id, reacted) if reacted else {}
+        reactions = await store.reactions(conversation_id, reacted, end) if reacted else {}
         hidden: set[int] = set()
         if hides:
             seqs = [*(it.seq for it in page), *edited.values()]
@@ -318,6 +325,9 @@ class Chat:
                 return it._replace(body=bodies.edit(target, ""))
             # What did something to another message stays, or that one could not be right.
             if it.seq in hidden and it.kind in HIDEABLE:
+                return _gone(it, bodies.HIDDEN)
+            # The words of before are gone, and those of now are not for who has left.
+            if it.edited_seq > end:
                 return _gone(it, bodies.HIDDEN)
             if 0 < it.expires_at <= now:
                 return _gone(it, bodies.EXPIRED)
@@ -394,14 +404,15 @@ class Chat:
         if room <= 0:
             return Missing(conversation, (), joined=joins or head.last_seq == 0)
         id = head.conversation_id
+        end = head.last_seq if conversation.left else END
         if known is not None and joins:
             page = await store.after(id, known, DIFFERENCE_MESSAGES)
             if conversation.left:
                 page = [it for it in page if it.seq <= head.last_seq]
-            page = await self._present(store, user_id, page, cleared, conversation.hides)
+            page = await self._present(store, user_id, page, cleared, conversation.hides, end=end)
             return Missing(conversation, _within(page, DIFFERENCE_BYTES), joined=True)
         page = await store.before(id, head.last_seq + 1, PAGE)
-        page = await self._present(store, user_id, page, cleared, conversation.hides)
+        page = await self._present(store, user_id, page, cleared, conversation.hides, end=end)
         # The newest count here: when they are too large together, the oldest are left out.
         newest = tuple(reversed(_within(page[::-1], DIFFERENCE_BYTES)))
         return Missing(conversation, newest, joined=not newest or newest[0].seq == cleared + 1)
@@ -425,13 +436,18 @@ class Chat:
         now = self._now()
         unread = await store.unread(user_id, ids, now)
         mentions = await store.mentions(user_id, ids, now)
-        pins = await store.pins(ids)
         requests = await store.requests(user_id, ids)
         groups: dict[str, Group] = {}
         posts: dict[str, Post] = {}
         if in_groups := [head.conversation_id for head in heads if head.kind == GROUP]:
             groups = await store.groups(in_groups)
             posts = await store.own_posts(user_id, in_groups)
+        ends = {
+            head.conversation_id: head.last_seq
+            for head in heads
+            if head.kind == GROUP and head.conversation_id not in posts
+        }
+        pins = await store.pins(ids, ends)
         places = [(head.conversation_id, head.shown_seq) for head in heads if head.shown_seq]
         newest = await store.newest(places) if with_last and places else {}
         seen = []
@@ -440,7 +456,12 @@ class Chat:
             own, hides = settings[id]
             last = newest.get(id)
             shown = await self._present(
-                store, user_id, [last] if last else [], own.cleared_seq, hides
+                store,
+                user_id,
+                [last] if last else [],
+                own.cleared_seq,
+                hides,
+                end=ends.get(id, END),
             )
             seen.append(
                 Conversation(

@@ -213,7 +213,12 @@ class SearchStore:
             .where(
                 mine,
                 first.c.seq > member.c.cleared_seq,
-                (member.c.leave_seq == 0) | (first.c.seq <= member.c.leave_seq),
+                (member.c.leave_seq == 0)
+                | (
+                    (first.c.seq <= member.c.leave_seq)
+                    # Its words are of after the user left.
+                    & (message.c.edited_seq <= member.c.leave_seq)
+                ),
                 message.c.kind.in_(TEXTS),
                 (message.c.expires_at == 0) | (message.c.expires_at > now),
                 hidden.c.seq.is_(None),

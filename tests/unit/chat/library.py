@@ -78,6 +78,8 @@ class Library:
         await self._set(conversation_id, seq, kind=TEXT, body=text.encode())
         content = message_pb2.Message(edit=message_pb2.Edit(seq=seq, text=text))
         await self.refer(conversation_id, EDIT, content)
+        last = sa.select(conversation.c.last_seq).where(conversation.c.id == conversation_id)
+        await self._set(conversation_id, seq, edited_seq=last.scalar_subquery())
 
     async def recall(self, conversation_id: str, seq: int) -> None:
         """Takes a message back."""

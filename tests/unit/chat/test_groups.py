@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from hongyan.chat.v1 import conversation_pb2, message_pb2
 
 from services.chat import wire
-from services.chat.changes import Recall, Rich
+from services.chat.changes import Edit, Pin, React, Recall, Rich
 from services.chat.group_changes import GroupChanges
 from services.chat.groups import GroupService, Plan
-from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, Change, Message
+from services.chat.model import ADMIN, EVENT, MEMBER, NOTE, OWNER, REMOVED, Change, Message
 from services.chat.rules import Caught, Chat, Known, Part
 from services.chat.tables import contact
 from services.chat.user_changes import UserChanges
@@ -147,8 +147,9 @@ async def test_who_comes_reads_from_there_and_who_goes_up_to_there(hall: Hall) -
     refused = await hall.say(id, "carl", "may I?")
     assert isinstance(refused, Denied)
     assert refused.reason == "NOT_A_MEMBER"
-    with pytest.raises(NotFound):
-        await hall.chat.readers("carl", id, 6)
+    for seq in (4, 6):
+        with pytest.raises(Denied):
+            await hall.chat.readers("carl", id, seq)
     with pytest.raises(Denied):
         await hall.rules.members("carl", id, None, 10)
     parts = [it async for it in hall.chat.difference("carl", Known({id: 3}))]
@@ -391,3 +392,100 @@ async def test_who_lets_others_in_is_told_that_somebody_waits(hall: Hall) -> Non
     for leader in ("ann", "bob"):
         assert hall.waiting(leader) == [1, 2, 1, 0]
     assert hall.waiting("carl") == hall.waiting("dora") == []
+
+
+async def test_who_has_left_sees_nothing_that_was_done_to_messages_since(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    said = await hall.say(id, "ann", "first words")
+    other = await hall.say(id, "ann", "other words")
+    assert isinstance(said, Message)
+    assert isinstance(other, Message)
+    await hall.pod.send(id, "r0", detail=React(other.seq, "👍", removed=False))
+    await hall.pod.send(id, "p0", detail=Pin(other.seq, removed=False))
+    await hall.rules.remove("ann", id, "bob")
+    last = (await hall.chat.conversation("bob", id)).head.last_seq
+    for detail in (
+        Edit(said.seq, "later words", (), everybody=False),
+        React(other.seq, "🎉", removed=False),
+        Pin(said.seq, removed=False),
+    ):
+        assert isinstance(await hall.pod.send(id, type(detail).__name__, detail=detail), Message)
+    parts = [it async for it in hall.chat.difference("bob", Known({}))]
+    [missing] = [one for part in parts if isinstance(part, Part) for one in part.conversations]
+    for page in (
+        (await hall.chat.history("bob", id, 0, None, 50))[0],
+        (await hall.chat.history("bob", id, None, None, 50))[0],
+        missing.messages,
+    ):
+        seen = {it.seq: it for it in page}
+        assert max(seen) == last
+        assert (seen[said.seq].kind, seen[said.seq].edited_at) == (REMOVED, 0)
+        assert seen[other.seq].reactions == (("👍", "ann"),)
+    assert (await hall.chat.conversation("bob", id)).pinned_seqs == (other.seq,)
+    # By forwarding it neither, and those who are there see all.
+    async with hall.world.read() as store:
+        assert await store.readable("bob", id, said.seq) is None
+    assert "later words" in await hall.reads("ann", id)
+    assert (await hall.chat.conversation("ann", id)).pinned_seqs == (said.seq, other.seq)
+
+
+async def test_a_new_owner_is_silenced_no_more(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    await hall.rules.transfer("ann", id, "bob")
+    # Nobody could allow it to an owner again.
+    assert isinstance(await hall.say(id, "bob", "mine now"), Message)
+
+
+async def test_who_is_silenced_says_nothing_by_an_announcement_or_a_name(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.rules.change("ann", id, {"may_announce": MEMBER})
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    for call in (
+        hall.rules.announce("bob", id, "rude"),
+        hall.rules.change("bob", id, {"name": "rude"}),
+    ):
+        with pytest.raises(Denied) as refused:
+            await call
+        assert refused.value.reason == "SILENCED"
+    await hall.rules.silence("ann", id, "bob", 0)
+    await hall.rules.announce("bob", id, "kind")
+    await hall.rules.change("bob", id, {"name": "kind"})
+
+
+async def test_who_leaves_and_comes_back_is_still_silenced(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    invite = await hall.rules.create_invite("ann", id, 0, 0)
+    await hall.rules.silence("ann", id, "bob", tick() + 10**12)
+    await hall.rules.remove("bob", id, "bob")
+    assert await hall.rules.join("bob", invite.code, "") == (True, id)
+    refused = await hall.say(id, "bob", "here again")
+    assert isinstance(refused, Denied)
+    assert refused.reason == "SILENCED"
+
+
+async def test_who_takes_their_friendship_back_while_waiting_is_not_brought_in(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    await hall.befriend("bob", "carl")
+    await hall.rules.change("ann", id, {"approval": True})
+    await hall.rules.invite_friends("bob", id, ["carl"], "")
+    async with hall.world.database.begin() as connection:
+        await connection.execute(
+            sa.update(contact).where(contact.c.user_id == "carl").values(blocked=1)
+        )
+    with pytest.raises(Denied) as refused:
+        await hall.rules.answer("ann", id, "carl", approve=True)
+    assert refused.value.reason == "NOT_FRIENDS"
+    assert await hall.rules.join_requests("ann", id) == []
+    with pytest.raises(Denied):
+        await hall.reads("carl", id)
+
+
+async def test_one_who_joins_many_times_at_once_uses_an_invite_once(hall: Hall) -> None:
+    id = await hall.group("ann")
+    invite = await hall.rules.create_invite("ann", id, 0, 5)
+    await asyncio.gather(
+        *(hall.rules.join("guest", invite.code, "") for _ in range(20)), return_exceptions=True
+    )
+    [left] = await hall.rules.invites("ann", id)
+    assert left.uses_left == 4

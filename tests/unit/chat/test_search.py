@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hongyan.chat.v1 import message_pb2
 
 from services.chat.grams import grams
 from services.chat.model import PIN, REACTION, REMOVED, TIMER, Message
 from services.chat.search import BATCH_MESSAGES, INDEX_MESSAGES, Found
+from services.chat.tables import member
 from services.common.database import Database
 from services.common.errors import Denied, Invalid
 from tests.unit.chat.library import NOW, Library
@@ -93,6 +95,20 @@ async def test_an_edited_text_is_found_by_its_new_words_only(library: Library) -
     await library.edit("ab", 1, "lunch at two")
     await library.edit("ab", 1, "lunch at three")
     assert await library.find("three") == ["lunch at three"]
+
+
+async def test_who_has_left_does_not_find_what_was_edited_since(library: Library) -> None:
+    await library.write("ab", "lunch at noon", "dinner at noon")
+    async with library.database.begin() as connection:
+        await connection.execute(
+            sa.update(member)
+            .where(member.c.user_id == "ann", member.c.conversation_id == "ab")
+            .values(leave_seq=2)
+        )
+    await library.edit("ab", 1, "lunch at one")
+    assert await library.find("one") == []
+    assert await library.find("noon") == ["dinner at noon"]
+    assert await library.find("one", "ben") == ["lunch at one"]
 
 
 async def test_what_was_edited_before_anybody_searched(library: Library) -> None:
