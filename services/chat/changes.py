@@ -205,7 +205,7 @@ class Changes:
     async def _rich(self, store: ChangeStore, author: Author, rich: Rich) -> Made:
         quote = None
         if rich.quote_seq:
-            quoted = await self._text(store, author, rich.quote_seq)
+            quoted = await self._seen(store, author, rich.quote_seq)
             quote = (quoted.seq, quoted.sender_id)
         mentioned = await self._mention(store, author, author.seq, rich.mentioned, rich.everybody)
         body = bodies.rich(
@@ -269,7 +269,7 @@ class Changes:
     async def _react(self, store: ChangeStore, author: Author, react: React) -> Made:
         if not is_emoji(react.emoji):
             raise _wrong("reaction.emoji", "must be something to see, in one line")
-        target = await self._text(store, author, react.seq)
+        target = await self._seen(store, author, react.seq)
         id = author.conversation_id
         if react.removed:
             await store.unreact(id, target.seq, author.user_id, react.emoji)
@@ -285,7 +285,7 @@ class Changes:
         return Made(REACTION, bodies.reaction(target.seq, react.emoji, react.removed))
 
     async def _pin(self, store: ChangeStore, author: Author, pin: Pin) -> Made:
-        target = await self._text(store, author, pin.seq)
+        target = await self._seen(store, author, pin.seq)
         id = author.conversation_id
         await store.unpin(id, target.seq)
         if not pin.removed:
@@ -311,8 +311,17 @@ class Changes:
             await store.add_mentions(author.conversation_id, seq, users)
         return mentioned
 
+    async def _seen(self, store: ChangeStore, author: Author, seq: int) -> Message:
+        """Returns a text that the author can read: nobody speaks of what was before they came."""
+        return self._is_text(
+            await store.readable(author.user_id, author.conversation_id, seq), author
+        )
+
     async def _text(self, store: ChangeStore, author: Author, seq: int) -> Message:
-        found = await store.message(author.conversation_id, seq)
+        return self._is_text(await store.message(author.conversation_id, seq), author)
+
+    @staticmethod
+    def _is_text(found: Message | None, author: Author) -> Message:
         if found is None or found.kind not in (*TEXTS, REMOVED):
             raise _no_message()
         if found.kind == REMOVED or 0 < found.expires_at <= author.now:

@@ -59,6 +59,11 @@ class ContactStore:
         row = rows.first()
         return _to_contact(row) if row else None
 
+    async def blocks(self, user_id: str, other_id: str) -> bool:
+        """Says whether a user has blocked another."""
+        found = await self.contact(user_id, other_id)
+        return found is not None and found.blocked
+
     async def contacts(self, user_id: str, after: str, limit: int) -> list[Contact]:
         """Returns contacts in the order of ids, after an id."""
         rows = await self._connection.execute(

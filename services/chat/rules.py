@@ -1,5 +1,6 @@
 """What chat may and must do with conversations: open, list, read back, and say what is missing."""
 
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from typing import Protocol
 
 from services.chat import bodies
 from services.chat.model import (
+    BLOCKED,
     EDIT,
     GROUP,
     REMOVED,
@@ -93,6 +95,9 @@ class Conversations(Protocol):
 
     async def seat(self, conversation_id: str, user_id: str) -> Seat | None: ...
     async def find_direct(self, pair: str) -> str | None: ...
+    async def lock_version(self, user_id: str) -> int: ...
+    async def blocks(self, user_id: str, other_id: str) -> bool: ...
+    async def bar(self, conversation_id: str, user_id: str, barred: int) -> None: ...
     async def add_direct(
         self, conversation_id: str, pair: str, users: Collection[str], asked: Collection[str]
     ) -> None: ...
@@ -194,12 +199,18 @@ class Chat:
             conversation_id = self._new_id()
             try:
                 async with self._begin() as store:
+                    # Who blocks locks both too: before this, and is seen, or after it.
+                    for user_id in sorted(users):
+                        await store.lock_version(user_id)
                     await store.add_direct(conversation_id, pair, users, asked)
+                    for one, other in itertools.permutations(users):
+                        if await store.blocks(one, other):
+                            await store.bar(conversation_id, other, BLOCKED)
             except Duplicate:  # the other one was quicker: both get the same conversation
                 async with self._read() as store:
                     found = await store.find_direct(pair)
-                assert found is not None
-                return found
+                if found:
+                    return found
             except LostRace:
                 continue
             return conversation_id

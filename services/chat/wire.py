@@ -173,11 +173,12 @@ def to_conversation(conversation: Conversation) -> conversation_pb2.Conversation
 
 
 def _write_group(group: Group, post: Post | None, target: conversation_pb2.Group) -> None:
-    target.settings.CopyFrom(to_rules(group.rules))
     target.dissolved = group.dissolved
-    target.picture_user_ids.extend(group.picture)
-    if post is None:  # what becomes of a group is not for who has left
+    if post is None:  # what becomes of a group is not for who has left, but for what it is called
+        target.settings.name = group.rules.name
         return
+    target.settings.CopyFrom(to_rules(group.rules))
+    target.picture_user_ids.extend(group.picture)
     target.role = group_event_pb2.GroupRole.ValueType(post.role)
     target.member_count = group.member_count
     target.member_version = group.member_version

@@ -62,6 +62,14 @@ async def test_a_bot_answers_in_a_group_and_to_what_it_missed(town: Town, tmp_pa
         direct = (await bo.client.open_direct(made.user_id)).conversation_id
         await say(bo, direct, "hello")
         await shows(bo, direct, "回声 hello")
+        # A message is done when that is on the server: one that it died over comes again.
+        for place, last in ((id, seq), (direct, 2)):
+            await until(
+                lambda place=place, last=last: (
+                    bot.client.conversation(place).read_seq(bot.user_id) >= last
+                ),
+                "what was answered is done",
+            )
     # It is away while people write; then it answers, each once.
     for number in range(5):
         await say(bo, id, f"missed {number}")

@@ -410,3 +410,32 @@ async def test_a_bot_that_was_deleted_writes_no_more(town: Town) -> None:
     refused = await town.say(id, "bot", "hello?")
     assert isinstance(refused, Denied)
     assert refused.reason == "NOT_FRIENDS"
+
+
+async def test_a_conversation_that_is_opened_while_one_blocks_is_closed_to_the_blocked(
+    town: Town,
+) -> None:
+    for number in range(10):
+        ann, bob = f"ann{number}", f"bob{number}"
+        results = await asyncio.gather(
+            town.chat.open_direct(bob, ann),
+            town.rules.block(ann, bob, True),
+            return_exceptions=True,
+        )
+        if isinstance(results[0], Exception):
+            assert isinstance(results[0], Denied)
+            continue
+        refused = await town.say(results[0].head.conversation_id, bob)
+        assert isinstance(refused, Denied)
+        assert refused.reason == "BLOCKED"
+
+
+async def test_who_was_blocked_between_the_look_and_the_opening_may_not_write(
+    town: Town,
+) -> None:
+    await town.rules.block("ann", "bob", True)
+    # As if the look had been before the block.
+    id = await town.chat._add_direct("ann:bob", ("bob", "ann"), ("ann",))
+    refused = await town.say(id, "bob")
+    assert isinstance(refused, Denied)
+    assert refused.reason == "BLOCKED"

@@ -489,3 +489,28 @@ async def test_one_who_joins_many_times_at_once_uses_an_invite_once(hall: Hall) 
     )
     [left] = await hall.rules.invites("ann", id)
     assert left.uses_left == 4
+
+
+async def test_a_newcomer_speaks_of_nothing_that_was_said_before(hall: Hall) -> None:
+    id = await hall.group("ann", "bob")
+    said = await hall.say(id, "bob", "a secret")
+    assert isinstance(said, Message)
+    await hall.befriend("ann", "carl")
+    await hall.rules.invite_friends("ann", id, ["carl"], "")
+    for detail in (
+        Rich("what?", said.seq, (), everybody=False),
+        React(said.seq, "👍", removed=False),
+        Pin(said.seq, removed=False),
+    ):
+        refused = await hall.pod.send(id, "x", sender="carl", detail=detail)
+        assert isinstance(refused, NotFound)
+        assert refused.reason == "MESSAGE_NOT_FOUND"
+
+
+async def test_who_has_left_learns_of_a_group_only_what_it_is_called(hall: Hall) -> None:
+    id = await hall.group("ann", "bob", "carl")
+    await hall.rules.remove("ann", id, "carl")
+    seen = wire.to_conversation(await hall.chat.conversation("carl", id)).group
+    assert seen.settings.name == "火锅"
+    assert not seen.picture_user_ids
+    assert not seen.member_count

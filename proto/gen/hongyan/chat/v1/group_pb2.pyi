@@ -725,7 +725,7 @@ class AnnounceRequest(_message.Message):
     conversation_id: _builtins.str
     """The group, of which the caller must be a member."""
     text: _builtins.str
-    """What to announce, at most 4,000 bytes."""
+    """What to announce, at most 4,000 bytes, in lines."""
     def __init__(
         self,
         *,
