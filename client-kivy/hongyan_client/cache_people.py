@@ -1,5 +1,6 @@
 """The people in the cache: contacts and requests, and what events do to a group."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from hongyan.chat.v1 import contact_pb2, conversation_pb2
@@ -52,6 +53,18 @@ class PeopleTable(CacheBase):
             to_contact_request(contact_pb2.ContactRequest.FromString(data)) for (data,) in rows
         ]
         return sorted(found, key=lambda it: it.created_at, reverse=True)
+
+    def keep_people(self, contacts: Collection[str], requests: Collection[str]) -> list[Contact]:
+        """Forgets the contacts and requests of all others; returns what became of contacts."""
+        gone = [Contact(it.user_id) for it in self.contacts() if it.user_id not in contacts]
+        for it in gone:
+            self._database.execute("DELETE FROM contact WHERE user_id = ?", (it.user_id,))
+        for asked in self.contact_requests():
+            if asked.user_id not in requests:
+                self._database.execute(
+                    "DELETE FROM contact_request WHERE user_id = ?", (asked.user_id,)
+                )
+        return gone
 
     # Groups
 

@@ -309,7 +309,10 @@ class Sync:
             self._spawn(self.fetch_people())
 
     async def fetch_people(self) -> None:
-        """Brings all contacts and requests in; what changes meanwhile is newer than they."""
+        """Brings all contacts and requests in; what changes meanwhile is newer than they.
+
+        What the server has no more goes: without a stream nobody said so.
+        """
         self._people.clear()
         try:
             contacts, requests = await self._list_people()
@@ -322,6 +325,11 @@ class Sync:
             for request in requests:
                 if request.user_id not in self._people:
                     self._publish(ContactRequestChanged(self._cache.put_contact_request(request)))
+            for gone in self._cache.keep_people(
+                self._people.union(it.user_id for it in contacts),
+                self._people.union(it.user_id for it in requests),
+            ):
+                self._publish(ContactChanged(gone))
             self._cache.set_state(PEOPLE, 1)
 
     def apply_head_moved(self, head: gate_pb2.HeadMoved) -> None:

@@ -355,6 +355,16 @@ class GroupService:
     # Who waits
 
     async def _wait(self, conversation_id: str, them: Sequence[Waiting]) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                await self._put_waiting(conversation_id, them)
+            except (Duplicate, LostRace):  # the same user twice at once: both wait once
+                continue
+            await self._tell_waiting(conversation_id)
+            return
+        raise Unavailable("DATABASE_BUSY", "the group is too busy", retry_seconds=0.5)
+
+    async def _put_waiting(self, conversation_id: str, them: Sequence[Waiting]) -> None:
         async with self._begin() as store:
             waiting = await store.join_requests(conversation_id)
             if len(waiting) + len(them) > WAITING:
@@ -362,7 +372,6 @@ class GroupService:
             posts = [it for it in them if not await store.own_posts(it.user_id, [conversation_id])]
             await store.drop_join_requests(conversation_id, [it.user_id for it in posts])
             await store.add_join_requests(conversation_id, posts)
-        await self._tell_waiting(conversation_id)
 
     async def _tell_waiting(self, conversation_id: str) -> None:
         """Tells those who let others in how many wait; who misses it sees it with the group."""

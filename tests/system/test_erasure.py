@@ -18,6 +18,9 @@ async def test_who_deletes_their_account_is_forgotten_and_their_words_are_not(
 ):
     ling, bo, mei = await asyncio.gather(*(town.newcomer(name) for name in ("ling", "bo", "mei")))
     await befriend(ling, bo, mei)
+    # Bo's other device has no stream: it asks when it is asked.
+    silent = await town.second_device(bo, start=False)
+    assert ling.client.user_id in {it.user_id for it in await silent.client.contacts()}
     direct = (await bo.client.open_direct(ling.client.user_id)).conversation_id
     group = await ling.client.create_group("火锅", [bo.client.user_id, mei.client.user_id])
     id = group.conversation_id
@@ -35,6 +38,7 @@ async def test_who_deletes_their_account_is_forgotten_and_their_words_are_not(
         await until(
             lambda device=device: not device.client.contact(user_id).friend, "a friend less"
         )
+    assert user_id not in {it.user_id for it in await silent.client.contacts()}
     assert await refused(bo, direct, "在吗？") == "NOT_FRIENDS"
     assert "记得我" in [it.text for it in await bo.client.history(direct)]
     owners = [it for it in await bo.client.group_members(id) if it.role == "owner"]

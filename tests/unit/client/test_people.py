@@ -142,6 +142,16 @@ def test_contacts_are_kept_and_forgotten(cache: Cache) -> None:
     assert not cache.contact("bo").friend
 
 
+def test_whom_the_server_has_no_more_is_forgotten(cache: Cache) -> None:
+    for user_id in ("bo", "gone", "blocked"):
+        cache.put_contact(contact_pb2.Contact(user_id=user_id, friend=True))
+        cache.put_contact_request(contact_pb2.ContactRequest(user_id=user_id))
+    assert [it.user_id for it in cache.keep_people({"bo", "blocked"}, {"bo"})] == ["gone"]
+    assert [it.user_id for it in cache.contacts()] == ["blocked", "bo"]
+    assert [it.user_id for it in cache.contact_requests()] == ["bo"]
+    assert not cache.contact("gone").friend
+
+
 @pytest.mark.parametrize(
     ("name", "letter"),
     [
