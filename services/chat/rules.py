@@ -211,6 +211,7 @@ class Chat:
                     found = await store.find_direct(pair)
                 if found:
                     return found
+                continue  # it was a user's first version, twice at once
             except LostRace:
                 continue
             return conversation_id

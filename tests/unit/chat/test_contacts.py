@@ -27,7 +27,9 @@ from services.chat.contacts import (
 from services.chat.model import Change, Message
 from services.chat.policies import Policy
 from services.chat.rules import Chat
+from services.chat.store import Store
 from services.chat.user_changes import UserChanges
+from services.common.database import Duplicate
 from services.common.errors import AppError, Denied, Exhausted, Invalid, NotFound, Precondition
 from tests.unit.chat.world import Pod, World, committing
 
@@ -439,3 +441,19 @@ async def test_who_was_blocked_between_the_look_and_the_opening_may_not_write(
     refused = await town.say(id, "bob")
     assert isinstance(refused, Denied)
     assert refused.reason == "BLOCKED"
+
+
+async def test_a_first_version_that_another_call_makes_too_is_no_conversation(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = iter([True])
+    lock = Store.lock_version
+
+    async def once_taken(self: Store, user_id: str) -> int:
+        if next(taken, False):
+            raise Duplicate("DUPLICATE", "it is there already")
+        return await lock(self, user_id)
+
+    monkeypatch.setattr(Store, "lock_version", once_taken)
+    opened = await town.chat.open_direct("bob", "ann")
+    assert isinstance(await town.say(opened.head.conversation_id, "bob"), Message)
