@@ -62,7 +62,10 @@ async def test_chat_that_dies_around_its_commits(tmp_path, number, point, stored
             await until(
                 lambda: bo.texts(conversation_id) == [f"{CANARY} 在吗？"], "it arrives once"
             )
-            # Then many, at other commits, under load.
+            # Then many, at other commits, under load; by REST too, when the gateway knows it is back.
+            async with asyncio.timeout(60):
+                while not await system.healthy():
+                    await asyncio.sleep(0.05)
             load = await Load(town).start()
             for turn in range(KILLS):
                 await die_at(system, f"{point}:{1 + 3 * turn % 17}")
