@@ -1,5 +1,6 @@
 """1, 2: chat dies after its commit and before it; then chat and gate die at random."""
 
+import asyncio
 import contextlib
 import random
 
@@ -62,7 +63,7 @@ async def test_chat_that_dies_around_its_commits(tmp_path, number, point, stored
             await until(
                 lambda: bo.texts(conversation_id) == [f"{CANARY} 在吗？"], "it arrives once"
             )
-            # Then many, at other commits, under load; by REST too, when the gateway knows it is back.
+            # Then many, at other commits, under load, when the gateway knows that it is back.
             async with asyncio.timeout(60):
                 while not await system.healthy():
                     await asyncio.sleep(0.05)
