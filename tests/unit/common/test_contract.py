@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf import descriptor, message_factory
 from google.protobuf.message import Message
-from hongyan.chat.v1 import conversation_pb2, link_pb2, message_pb2
+from hongyan.chat.v1 import conversation_pb2, group_event_pb2, group_pb2, link_pb2, message_pb2
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
@@ -204,3 +204,15 @@ def test_no_bytes_break_the_reading_of_a_frame(data: bytes) -> None:
 
 def test_the_link_needs_no_rules_since_gate_has_checked() -> None:
     validate(link_pb2.AttachRequest())
+
+
+@pytest.mark.parametrize("name", ["ann\u202egnp.exe", "a\u2066b", "two\nlines"])
+def test_a_group_is_not_renamed_with_what_steers_a_screen(name: str) -> None:
+    for request in (
+        group_pb2.CreateGroupRequest(client_group_id="g", user_ids=["bo"], name=name),
+        group_pb2.UpdateGroupRequest(
+            conversation_id="c", group=group_event_pb2.GroupSettings(name=name)
+        ),
+    ):
+        with pytest.raises(Invalid):
+            validate(request)

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hongyan/chat/v1/group_event.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\rGroupSettings\x12*\n\x04name\x18\x01 \x01(\tB\x1c\xbaH\x19r\x17\x18@2\x13^[^\\x00-\\x1f\\x7f]*$\x12\x38\n\nmay_invite\x18\x02 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\x08may_edit\x18\x03 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x0cmay_announce\x18\x04 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08\x61pproval\x18\x05 \x01(\x08\x12\r\n\x05muted\x18\x06 \x01(\x08\x12\r\n\x05large\x18\x07 \x01(\x08\"\xf2\x04\n\nGroupEvent\x12\x30\n\x07\x63reated\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.GroupCreatedH\x00\x12\x30\n\x06joined\x18\x02 \x01(\x0b\x32\x1e.hongyan.chat.v1.MembersJoinedH\x00\x12+\n\x04left\x18\x03 \x01(\x0b\x32\x1b.hongyan.chat.v1.MemberLeftH\x00\x12,\n\x04role\x18\x04 \x01(\x0b\x32\x1c.hongyan.chat.v1.RoleChangedH\x00\x12\x38\n\x0btransferred\x18\x05 \x01(\x0b\x32!.hongyan.chat.v1.GroupTransferredH\x00\x12\x30\n\x07\x63hanged\x18\x06 \x01(\x0b\x32\x1d.hongyan.chat.v1.GroupChangedH\x00\x12/\n\tannounced\x18\x07 \x01(\x0b\x32\x1a.hongyan.chat.v1.AnnouncedH\x00\x12\x33\n\x08silenced\x18\x08 \x01(\x0b\x32\x1f.hongyan.chat.v1.MemberSilencedH\x00\x12\x34\n\x08nickname\x18\t \x01(\x0b\x32 .hongyan.chat.v1.NicknameChangedH\x00\x12\x34\n\tdissolved\x18\n \x01(\x0b\x32\x1f.hongyan.chat.v1.GroupDissolvedH\x00\x12\x31\n\x07\x66riends\x18\x0b \x01(\x0b\x32\x1e.hongyan.chat.v1.BecameFriendsH\x00\x12\x14\n\x0cmember_count\x18\x0c \x01(\x05\x12\x16\n\x0emember_version\x18\r \x01(\x03\x42\x06\n\x04what\".\n\x0cGroupCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08user_ids\x18\x02 \x03(\t\"H\n\rMembersJoined\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x12\n\ninviter_id\x18\x02 \x01(\t\x12\x11\n\tby_invite\x18\x03 \x01(\x08\"\x1d\n\nMemberLeft\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"H\n\x0bRoleChanged\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12(\n\x04role\x18\x02 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRole\"#\n\x10GroupTransferred\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"P\n\x0cGroupChanged\x12\x30\n\x08settings\x18\x01 \x01(\x0b\x32\x1e.hongyan.chat.v1.GroupSettings\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x19\n\tAnnounced\x12\x0c\n\x04text\x18\x01 \x01(\t\"L\n\x0eMemberSilenced\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x0fNicknameChanged\x12\x10\n\x08nickname\x18\x01 \x01(\t\"\x10\n\x0eGroupDissolved\"\x0f\n\rBecameFriends*j\n\tGroupRole\x12\x1a\n\x16GROUP_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11GROUP_ROLE_MEMBER\x10\x01\x12\x14\n\x10GROUP_ROLE_ADMIN\x10\x02\x12\x14\n\x10GROUP_ROLE_OWNER\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!hongyan/chat/v1/group_event.proto\x12\x0fhongyan.chat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x02\n\rGroupSettings\x12L\n\x04name\x18\x01 \x01(\tB>\xbaH;r9\x18@25^[^\\x00-\\x1f\\x7f\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}]*$\x12\x38\n\nmay_invite\x18\x02 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x36\n\x08may_edit\x18\x03 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x0cmay_announce\x18\x04 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x10\n\x08\x61pproval\x18\x05 \x01(\x08\x12\r\n\x05muted\x18\x06 \x01(\x08\x12\r\n\x05large\x18\x07 \x01(\x08\"\xf2\x04\n\nGroupEvent\x12\x30\n\x07\x63reated\x18\x01 \x01(\x0b\x32\x1d.hongyan.chat.v1.GroupCreatedH\x00\x12\x30\n\x06joined\x18\x02 \x01(\x0b\x32\x1e.hongyan.chat.v1.MembersJoinedH\x00\x12+\n\x04left\x18\x03 \x01(\x0b\x32\x1b.hongyan.chat.v1.MemberLeftH\x00\x12,\n\x04role\x18\x04 \x01(\x0b\x32\x1c.hongyan.chat.v1.RoleChangedH\x00\x12\x38\n\x0btransferred\x18\x05 \x01(\x0b\x32!.hongyan.chat.v1.GroupTransferredH\x00\x12\x30\n\x07\x63hanged\x18\x06 \x01(\x0b\x32\x1d.hongyan.chat.v1.GroupChangedH\x00\x12/\n\tannounced\x18\x07 \x01(\x0b\x32\x1a.hongyan.chat.v1.AnnouncedH\x00\x12\x33\n\x08silenced\x18\x08 \x01(\x0b\x32\x1f.hongyan.chat.v1.MemberSilencedH\x00\x12\x34\n\x08nickname\x18\t \x01(\x0b\x32 .hongyan.chat.v1.NicknameChangedH\x00\x12\x34\n\tdissolved\x18\n \x01(\x0b\x32\x1f.hongyan.chat.v1.GroupDissolvedH\x00\x12\x31\n\x07\x66riends\x18\x0b \x01(\x0b\x32\x1e.hongyan.chat.v1.BecameFriendsH\x00\x12\x14\n\x0cmember_count\x18\x0c \x01(\x05\x12\x16\n\x0emember_version\x18\r \x01(\x03\x42\x06\n\x04what\".\n\x0cGroupCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08user_ids\x18\x02 \x03(\t\"H\n\rMembersJoined\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x12\n\ninviter_id\x18\x02 \x01(\t\x12\x11\n\tby_invite\x18\x03 \x01(\x08\"\x1d\n\nMemberLeft\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"H\n\x0bRoleChanged\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12(\n\x04role\x18\x02 \x01(\x0e\x32\x1a.hongyan.chat.v1.GroupRole\"#\n\x10GroupTransferred\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"P\n\x0cGroupChanged\x12\x30\n\x08settings\x18\x01 \x01(\x0b\x32\x1e.hongyan.chat.v1.GroupSettings\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\"\x19\n\tAnnounced\x12\x0c\n\x04text\x18\x01 \x01(\t\"L\n\x0eMemberSilenced\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"#\n\x0fNicknameChanged\x12\x10\n\x08nickname\x18\x01 \x01(\t\"\x10\n\x0eGroupDissolved\"\x0f\n\rBecameFriends*j\n\tGroupRole\x12\x1a\n\x16GROUP_ROLE_UNSPECIFIED\x10\x00\x12\x15\n\x11GROUP_ROLE_MEMBER\x10\x01\x12\x14\n\x10GROUP_ROLE_ADMIN\x10\x02\x12\x14\n\x10GROUP_ROLE_OWNER\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,39 +34,39 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hongyan.chat.v1.group_event
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GROUPSETTINGS'].fields_by_name['name']._loaded_options = None
-  _globals['_GROUPSETTINGS'].fields_by_name['name']._serialized_options = b'\272H\031r\027\030@2\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_GROUPSETTINGS'].fields_by_name['name']._serialized_options = b'\272H;r9\030@25^[^\\x00-\\x1f\\x7f\\x{202a}-\\x{202e}\\x{2066}-\\x{2069}]*$'
   _globals['_GROUPSETTINGS'].fields_by_name['may_invite']._loaded_options = None
   _globals['_GROUPSETTINGS'].fields_by_name['may_invite']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GROUPSETTINGS'].fields_by_name['may_edit']._loaded_options = None
   _globals['_GROUPSETTINGS'].fields_by_name['may_edit']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GROUPSETTINGS'].fields_by_name['may_announce']._loaded_options = None
   _globals['_GROUPSETTINGS'].fields_by_name['may_announce']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_GROUPROLE']._serialized_start=1552
-  _globals['_GROUPROLE']._serialized_end=1658
+  _globals['_GROUPROLE']._serialized_start=1586
+  _globals['_GROUPROLE']._serialized_end=1692
   _globals['_GROUPSETTINGS']._serialized_start=117
-  _globals['_GROUPSETTINGS']._serialized_end=398
-  _globals['_GROUPEVENT']._serialized_start=401
-  _globals['_GROUPEVENT']._serialized_end=1027
-  _globals['_GROUPCREATED']._serialized_start=1029
-  _globals['_GROUPCREATED']._serialized_end=1075
-  _globals['_MEMBERSJOINED']._serialized_start=1077
-  _globals['_MEMBERSJOINED']._serialized_end=1149
-  _globals['_MEMBERLEFT']._serialized_start=1151
-  _globals['_MEMBERLEFT']._serialized_end=1180
-  _globals['_ROLECHANGED']._serialized_start=1182
-  _globals['_ROLECHANGED']._serialized_end=1254
-  _globals['_GROUPTRANSFERRED']._serialized_start=1256
-  _globals['_GROUPTRANSFERRED']._serialized_end=1291
-  _globals['_GROUPCHANGED']._serialized_start=1293
-  _globals['_GROUPCHANGED']._serialized_end=1373
-  _globals['_ANNOUNCED']._serialized_start=1375
-  _globals['_ANNOUNCED']._serialized_end=1400
-  _globals['_MEMBERSILENCED']._serialized_start=1402
-  _globals['_MEMBERSILENCED']._serialized_end=1478
-  _globals['_NICKNAMECHANGED']._serialized_start=1480
-  _globals['_NICKNAMECHANGED']._serialized_end=1515
-  _globals['_GROUPDISSOLVED']._serialized_start=1517
-  _globals['_GROUPDISSOLVED']._serialized_end=1533
-  _globals['_BECAMEFRIENDS']._serialized_start=1535
-  _globals['_BECAMEFRIENDS']._serialized_end=1550
+  _globals['_GROUPSETTINGS']._serialized_end=432
+  _globals['_GROUPEVENT']._serialized_start=435
+  _globals['_GROUPEVENT']._serialized_end=1061
+  _globals['_GROUPCREATED']._serialized_start=1063
+  _globals['_GROUPCREATED']._serialized_end=1109
+  _globals['_MEMBERSJOINED']._serialized_start=1111
+  _globals['_MEMBERSJOINED']._serialized_end=1183
+  _globals['_MEMBERLEFT']._serialized_start=1185
+  _globals['_MEMBERLEFT']._serialized_end=1214
+  _globals['_ROLECHANGED']._serialized_start=1216
+  _globals['_ROLECHANGED']._serialized_end=1288
+  _globals['_GROUPTRANSFERRED']._serialized_start=1290
+  _globals['_GROUPTRANSFERRED']._serialized_end=1325
+  _globals['_GROUPCHANGED']._serialized_start=1327
+  _globals['_GROUPCHANGED']._serialized_end=1407
+  _globals['_ANNOUNCED']._serialized_start=1409
+  _globals['_ANNOUNCED']._serialized_end=1434
+  _globals['_MEMBERSILENCED']._serialized_start=1436
+  _globals['_MEMBERSILENCED']._serialized_end=1512
+  _globals['_NICKNAMECHANGED']._serialized_start=1514
+  _globals['_NICKNAMECHANGED']._serialized_end=1549
+  _globals['_GROUPDISSOLVED']._serialized_start=1551
+  _globals['_GROUPDISSOLVED']._serialized_end=1567
+  _globals['_BECAMEFRIENDS']._serialized_start=1569
+  _globals['_BECAMEFRIENDS']._serialized_end=1584
 # @@protoc_insertion_point(module_scope)
