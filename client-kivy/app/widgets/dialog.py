@@ -105,7 +105,7 @@ class Dialogs(FloatLayout):
         dialog.refused = refused
         self.add_widget(dialog)
         if dialog.asks_text:
-            dialog.ids.field.focus = True
+            dialog.ids.field.text, dialog.ids.field.focus = dialog.value, True
         try:
             return await future
         finally:

@@ -9,6 +9,9 @@ from kivy.uix.widget import Widget
 
 from app import kv
 
+# The title, the card and the note of a section.
+OWN = 3
+
 
 class Sections(BoxLayout):
     """The column of sections inside a `Sheet`: as high as it must be, centred when wide."""
@@ -21,10 +24,18 @@ class Section(BoxLayout):
     note = StringProperty("")
 
     def add_widget(self, widget: Widget, *args: Any, **options: Any) -> Any:
-        """Rows go into the card; what the rule itself makes goes around it."""
-        if "card" in self.ids:
-            return self.ids.card.add_widget(widget, *args, **options)
-        return super().add_widget(widget, *args, **options)
+        """Rows go into the card; the title, the card and the note are the section's own."""
+        if len(self.children) < OWN:
+            return super().add_widget(widget, *args, **options)
+        return self.ids.card.add_widget(widget, *args, **options)
+
+    def separate(self, *_: Any) -> None:
+        """Sees to it that there is a line under every row that is shown but the last one."""
+        under = False
+        for it in self.ids.card.children:
+            if isinstance(it, Row):
+                it.under = under and it.shown
+                under = under or it.shown
 
     def remove_widget(self, widget: Widget, *args: Any, **options: Any) -> Any:
         """Takes a row out of the card."""
@@ -50,6 +61,12 @@ class Row(ButtonBehavior, BoxLayout):
     checked = BooleanProperty(False)
     danger = BooleanProperty(False)
     shown = BooleanProperty(True)
+    under = BooleanProperty(False)
+    """Whether there is a line under it."""
+
+    def on_shown(self, *_: Any) -> None:
+        if self.parent and isinstance(self.parent.parent, Section):
+            self.parent.parent.separate()
 
 
 class SwitchRow(Row):
@@ -66,7 +83,7 @@ class SwitchRow(Row):
         """Somebody wants it on, or off."""
 
 
-class Switch(Widget):
+class Toggle(Widget):
     """A sliding switch; it shows, the row around it is what is pressed."""
 
     active = BooleanProperty(False)
