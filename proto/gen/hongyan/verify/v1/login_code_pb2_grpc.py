@@ -90,8 +90,10 @@ class LoginCodeServiceServicer:
 
     def AnswerLoginCode(self, request, context):
         """Lets the device in that has claimed one of the caller's codes, or does not.
-        A code that nobody has claimed can be declined only: then nobody can. The
-        same answer again is no mistake; another one is LOGIN_CODE_ANSWERED.
+        A code that nobody has claimed can be declined only (LOGIN_CODE_NOT_CLAIMED):
+        then nobody can claim it. The same answer again is no mistake, and a yes can
+        be taken back until the device has logged in; another change of the answer
+        is LOGIN_CODE_ANSWERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,8 +48,10 @@ class LoginCodeServiceStub:
     """
     AnswerLoginCode: _grpc.UnaryUnaryMultiCallable[_login_code_pb2.AnswerLoginCodeRequest, _login_code_pb2.AnswerLoginCodeResponse]
     """Lets the device in that has claimed one of the caller's codes, or does not.
-    A code that nobody has claimed can be declined only: then nobody can. The
-    same answer again is no mistake; another one is LOGIN_CODE_ANSWERED.
+    A code that nobody has claimed can be declined only (LOGIN_CODE_NOT_CLAIMED):
+    then nobody can claim it. The same answer again is no mistake, and a yes can
+    be taken back until the device has logged in; another change of the answer
+    is LOGIN_CODE_ANSWERED.
     """
     ClaimLoginCode: _grpc.UnaryUnaryMultiCallable[_login_code_pb2.ClaimLoginCodeRequest, _login_code_pb2.ClaimLoginCodeResponse]
     """Claims a code for the device that calls, which nobody can after it. A code
@@ -83,8 +85,10 @@ class LoginCodeServiceAsyncStub(LoginCodeServiceStub):
     """
     AnswerLoginCode: _aio.UnaryUnaryMultiCallable[_login_code_pb2.AnswerLoginCodeRequest, _login_code_pb2.AnswerLoginCodeResponse]  # type: ignore[assignment]
     """Lets the device in that has claimed one of the caller's codes, or does not.
-    A code that nobody has claimed can be declined only: then nobody can. The
-    same answer again is no mistake; another one is LOGIN_CODE_ANSWERED.
+    A code that nobody has claimed can be declined only (LOGIN_CODE_NOT_CLAIMED):
+    then nobody can claim it. The same answer again is no mistake, and a yes can
+    be taken back until the device has logged in; another change of the answer
+    is LOGIN_CODE_ANSWERED.
     """
     ClaimLoginCode: _aio.UnaryUnaryMultiCallable[_login_code_pb2.ClaimLoginCodeRequest, _login_code_pb2.ClaimLoginCodeResponse]  # type: ignore[assignment]
     """Claims a code for the device that calls, which nobody can after it. A code
@@ -133,8 +137,10 @@ class LoginCodeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_login_code_pb2.AnswerLoginCodeResponse, _abc.Awaitable[_login_code_pb2.AnswerLoginCodeResponse]]:
         """Lets the device in that has claimed one of the caller's codes, or does not.
-        A code that nobody has claimed can be declined only: then nobody can. The
-        same answer again is no mistake; another one is LOGIN_CODE_ANSWERED.
+        A code that nobody has claimed can be declined only (LOGIN_CODE_NOT_CLAIMED):
+        then nobody can claim it. The same answer again is no mistake, and a yes can
+        be taken back until the device has logged in; another change of the answer
+        is LOGIN_CODE_ANSWERED.
         """
 
     @_abc_1.abstractmethod
