@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -24,8 +23,10 @@ from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
 from app import fonts  # noqa: E402
 from app.faces import Faces  # noqa: E402
+from app.looks import Looks  # noqa: E402
+from app.preferences import Preferences  # noqa: E402
 from app.session import Session  # noqa: E402
-from app.strings import LANGUAGES, Words, system_language  # noqa: E402
+from app.strings import Words  # noqa: E402
 from app.text import RichText  # noqa: E402
 from app.theme import Theme  # noqa: E402
 
@@ -33,6 +34,8 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
 ESCAPE, BACK = 27, 1001
+# Rules name these; their modules need a window, which is there only when the app is built.
+KIT = ("icon", "badge", "avatar", "button", "field", "qr", "page", "section", "listing", "empty")
 
 
 class HongyanApp(App):
@@ -48,21 +51,20 @@ class HongyanApp(App):
         fonts.register()
         self.theme = Theme()
         self.words = Words()
+        self.preferences = Preferences(home / "preferences.json")
+        self.looks = Looks(self.preferences, self.theme, self.words)
         self._address = address
         self._home = home
         super().__init__(**options)
-        self._read_looks()
-        self.theme.bind(dark=self._keep_looks, scale=self._keep_looks)
-        self.words.bind(language=self._keep_looks)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
-        # Rules name these; their modules need a window, which is there only now.
         Factory.register("RichText", cls=RichText)
-        for module in ("icon", "avatar", "button", "field", "toast"):
+        for module in KIT:
             __import__(f"app.widgets.{module}")
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
+        from app.widgets.dialog import Dialogs  # noqa: PLC0415
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
 
@@ -71,22 +73,24 @@ class HongyanApp(App):
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
-        self.toast, self.menu = Toast(), Menu()
+        self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
         return self.root_layer
 
     def on_start(self) -> None:
+        self.session.spawn(self.looks.follow())
         self.session.open()
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
         if not self.session.signed_in:
+            self.desk.leave_all()
             self.desk.chat.close()
         self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
-        self.root_layer.add_widget(self.menu)
-        self.root_layer.add_widget(self.toast)
+        for layer in (self.menu, self.dialogs, self.toast):
+            self.root_layer.add_widget(layer)
 
     # Words
 
@@ -94,9 +98,9 @@ class HongyanApp(App):
         """Returns a text; rules name the language so that they are asked again when it changes."""
         return self.words(key, **values)
 
-    def tell(self, key: str) -> None:
+    def tell(self, key: str, **values: Any) -> None:
         """Says something at the bottom of the window."""
-        self.toast.say(self.words(key))
+        self.toast.say(self.words(key, **values))
 
     def refused(self, reason: str) -> None:
         """Says what the server refused; without a reason it could not be asked."""
@@ -110,16 +114,28 @@ class HongyanApp(App):
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
-        self.desk.close()
+        self.desk.chat.close()
+
+    def go(self, name: str, **options: Any) -> Any:
+        """Opens a page; `pages.PAGES` has their names."""
+        return self.desk.go(name, **options)
+
+    async def pick(self, name: str, **options: Any) -> Any:
+        """Opens a page and waits for what is chosen there; None: nothing was."""
+        return await self.desk.pick(name, **options)
+
+    def back(self) -> bool:
+        """Goes one step back: out of a menu, a question, a page or a chat."""
+        for layer in (self.menu, self.dialogs):
+            if layer.is_open:
+                layer.close()
+                return True
+        return bool(self.session.signed_in and self.desk.back())
 
     def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK) and self.menu.is_open:
-            self.menu.close()
-            return True
-        if key in (ESCAPE, BACK) and self.desk.chat.conversation_id and not self.desk.wide:
-            self.close_chat()
-            return True
-        return False
+        if key in (ESCAPE, BACK):
+            return self.back()
+        return bool(self.dialogs.on_key(key))
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -144,32 +160,12 @@ class HongyanApp(App):
     def _pace(frames: int) -> None:
         Clock._max_fps = frames
 
-    # How it looked last time
-
-    def _read_looks(self) -> None:
-        try:
-            kept = json.loads((self._home / "looks.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            kept = {}
-        language = kept.get("language")
-        self.words.language = language if language in LANGUAGES else system_language()
-        self.theme.dark = kept.get("dark") is True
-        self.theme.scale = min(2.0, max(0.5, float(kept.get("scale", 1.0))))
-
-    def _keep_looks(self, *_: Any) -> None:
-        looks = {
-            "language": self.words.language,
-            "dark": self.theme.dark,
-            "scale": self.theme.scale,
-        }
-        self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self._home / "looks.json").write_text(json.dumps(looks), encoding="utf-8")
-
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
         try:
             await self.async_run("asyncio")
         finally:
+            self.preferences.save()
             if self.session:
                 await self.session.close()
 

@@ -46,7 +46,14 @@ log = logging.getLogger("hongyan_app")
 class Session(EventDispatcher):
     """What the screens know. `refused` is called with the reason of what the server refused."""
 
-    __events__ = ("on_chats", "on_messages", "on_people", "on_typing", "on_signed_out")
+    __events__ = (
+        "on_chats",
+        "on_messages",
+        "on_people",
+        "on_typing",
+        "on_arrived",
+        "on_signed_out",
+    )
 
     state = OptionProperty("offline", options=[it.value for it in ConnectionState])
     signed_in = BooleanProperty(False)
@@ -77,6 +84,9 @@ class Session(EventDispatcher):
 
     def on_typing(self, conversation_id: str) -> None:
         """The other one is writing."""
+
+    def on_arrived(self, message: Message) -> None:
+        """Somebody else has just said something."""
 
     def on_signed_out(self, reason: str) -> None:
         """The session has ended."""
@@ -146,7 +156,11 @@ class Session(EventDispatcher):
         match event:
             case ConnectionChanged(state=state):
                 self.state = state.value
-            case MessageQueued(message=message) | MessageAdded(message=message):
+            case MessageAdded(message=message, live=live):
+                self._changed(message)
+                if live and message.sender_id != self.user_id:
+                    self.dispatch("on_arrived", message)
+            case MessageQueued(message=message):
                 self._changed(message)
             case MessageStateChanged(message=message) | MessageChanged(message=message):
                 self._changed(message)

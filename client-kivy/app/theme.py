@@ -26,6 +26,9 @@ LIGHT = {
     "badge": "#D93636",
     "badge_text": "#FFFFFF",
     "danger": "#C62828",
+    "danger_strong": "#C62828",
+    "link": "#067A3E",
+    "shadow": "#00000024",
     "icon": "#4A4A4A",
     "toast": "#303030",
     "toast_text": "#FFFFFF",
@@ -52,6 +55,9 @@ DARK = {
     "badge": "#D93636",
     "badge_text": "#FFFFFF",
     "danger": "#FF7B72",
+    "danger_strong": "#C62828",
+    "link": "#20C268",
+    "shadow": "#00000080",
     "icon": "#B8B8BD",
     "toast": "#E6E6E6",
     "toast_text": "#161616",
@@ -73,6 +79,11 @@ READ_ON = (
     ("badge_text", "badge"),
     ("toast_text", "toast"),
     ("danger", "card"),
+    ("link", "card"),
+    ("link", "ground"),
+    ("link", "list"),
+    ("text", "hover"),
+    ("strong_text", "danger_strong"),
 )
 
 

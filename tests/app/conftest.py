@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,7 +15,7 @@ import pytest_asyncio
 from loadtest.accounts import OPEN_LIMITS
 from services.embedded.settings import Settings
 from services.embedded.system import System
-from tests.faults.people import Town
+from tests.faults.people import Device, Town
 
 
 def start_screen() -> None:
@@ -50,6 +51,22 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
 async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
     async with Town(system, tmp_path) as people:
         yield people
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def me(robot: Any, town: Town) -> AsyncIterator[Device]:
+    """The app is logged in as somebody new; returns another device of the same person."""
+    device = await town.newcomer("ling")
+    await device.client.update_me(display_name="灵灵")
+    await robot.be((await device.client.me()).email)
+    yield device
+    await robot.tidy()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def door(robot: Any) -> None:
+    """The app is not logged in."""
+    await robot.be("")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -9,9 +9,13 @@ from kivy.base import EventLoop
 from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.input.motionevent import MotionEvent
+from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
 from app.main import HongyanApp
+from loadtest.accounts import PASSWORD
+
+WIDE, PHONE = (1100, 720), (400, 800)
 
 
 async def until(found: Callable[[], Any], what: str, seconds: float = 20) -> Any:
@@ -93,6 +97,54 @@ class Robot:
         for character in text:
             Window.dispatch("on_textinput", character)
         await self.frames(2)
+
+    async def be(self, email: str) -> None:
+        """Makes the app be logged in as somebody, or with "" as nobody."""
+        session = self.app.session
+        if session.signed_in:
+            await session.logout()
+        if email:
+            await session.login(email, PASSWORD)
+            await session.client.caught_up()
+        await self.tidy()
+
+    async def tidy(self) -> None:
+        """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
+        app = self.app
+        app.menu.close()
+        while app.dialogs.is_open:
+            app.dialogs.close()
+            await self.frames(2)
+        app.desk.leave_all()
+        app.desk.chat.close()
+        app.desk.tab = "chats"
+        app.preferences.looks, app.preferences.language, app.preferences.scale = "light", "zh", 1.0
+        await self.resize(*WIDE)
+
+    async def resize(self, width: int, height: int) -> None:
+        """Gives the window a size and waits until the app has it."""
+        Window.size = (width, height)
+        root = self.app.root_layer
+        await until(lambda: (root.width, root.height) == (width, height), "the window's size")
+        await self.frames(3)
+
+    def named(self, kind: str) -> list[Widget]:
+        """Returns every widget of a class that can be seen."""
+        return [it for it in self.shown() if type(it).__name__ == kind]
+
+    def outside(self) -> list[str]:
+        """Returns the texts that reach out of the window; rows of lists may below and above."""
+        cut = []
+        for it in self.shown():
+            if not getattr(it, "text", "") or type(it).__name__ == "Toast":
+                continue
+            left, bottom = it.to_window(it.x, it.y)
+            scrolls = any(isinstance(above, ScrollView) for above in it.walk_reverse())
+            wide = left < -1 or left + it.width > Window.width + 1
+            high = bottom < -1 or bottom + it.height > Window.height + 1
+            if wide or (high and not scrolls):
+                cut.append(it.text)
+        return cut
 
     async def picture(self, path: Path) -> None:
         """Takes a picture of the window."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.preferences import Preferences
 from loadtest.accounts import PASSWORD, mailed_code
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import say, words
@@ -44,7 +45,7 @@ def outside(robot: Any) -> list[str]:
     return cut
 
 
-async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town) -> None:
+async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town, door: None) -> None:
     entry = robot.app.entry
     await robot.sees("见字如面")
     await robot.press("没有账号？注册")
@@ -215,13 +216,14 @@ async def test_language_and_looks_change_at_once_and_are_kept(robot: Any) -> Non
     await robot.press("中文")
     await robot.sees("Log out")
     assert outside(robot) == []
-    app.theme.dark = True
+    app.preferences.looks = "dark"
+    assert app.theme.dark
     await robot.frames()
-    kept = (app._home / "looks.json").read_text(encoding="utf-8")
-    assert '"language": "en"' in kept
-    assert '"dark": true' in kept
-    app.theme.dark = False
-    app.words.language = "zh"
+    app.preferences.save()
+    kept = Preferences(app._home / "preferences.json")
+    assert (kept.language, kept.looks) == ("en", "dark")
+    app.preferences.looks = "light"
+    app.preferences.language = "zh"
     await robot.sees("退出登录")
 
 

@@ -25,6 +25,7 @@ from app import kv
 from app.faces import Faces
 from app.rows import Look, rows
 from app.session import Session
+from app.widgets.menu import Item
 from hongyan_client.model import Message
 
 PAGE = 60
@@ -303,10 +304,12 @@ class Chat(BoxLayout):
         seq, key, text = int(row.seq), row.client_message_id, row.text
         if row.tick in ("failed", "sending"):
             items = [
-                (app.words("menu.resend"), lambda: client.resend(key)),
-                (app.words("menu.discard"), lambda: client.discard(key)),
+                Item(app.words("menu.resend"), lambda: client.resend(key), "refresh"),
+                Item(
+                    app.words("menu.discard"), lambda: client.discard(key), "delete_outline", True
+                ),
             ]
-            app.menu.show(where, items if row.tick == "failed" else items[:0], ())
+            app.menu.show(where, items if row.tick == "failed" else [])
             return
 
         def copy() -> None:
@@ -316,11 +319,14 @@ class Chat(BoxLayout):
         def react(emoji: str) -> Any:
             return lambda: self.session.spawn(client.react(id, seq, emoji))
 
-        items = [(app.words("menu.copy"), copy), (app.words("menu.quote"), lambda: self.quote(row))]
+        items = [
+            Item(app.words("menu.copy"), copy, "content_copy"),
+            Item(app.words("menu.quote"), lambda: self.quote(row), "reply"),
+        ]
         if row.mine:
             recall = lambda: self.session.spawn(client.recall(id, seq))  # noqa: E731
-            items.append((app.words("menu.recall"), recall))
-        app.menu.show(where, items, [(it, react(it)) for it in REACTIONS])
+            items.append(Item(app.words("menu.recall"), recall, "undo"))
+        app.menu.show(where, items, [Item(it, react(it)) for it in REACTIONS])
 
     def to_bottom(self) -> None:
         """Goes to the newest message."""

@@ -8,9 +8,8 @@ from kivy.properties import ListProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
+from app.preferences import SCALES
 from app.session import Session
-
-SCALES = (0.9, 1.0, 1.15, 1.3)
 
 
 class Settings(BoxLayout):
@@ -43,9 +42,9 @@ class Settings(BoxLayout):
 
     def next_size(self) -> None:
         """Takes the next size of letters."""
-        theme = App.get_running_app().theme
-        later = [it for it in SCALES if it > theme.scale]
-        theme.scale = later[0] if later else SCALES[0]
+        preferences = App.get_running_app().preferences
+        later = [it for it in SCALES if it > preferences.scale]
+        preferences.scale = later[0] if later else SCALES[0]
         self.session.dispatch("on_messages", "")
 
     def logout(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     ClearBuffers,
     ClearColor,
@@ -54,6 +55,8 @@ class Field(TextInput):
 
     def _create_line_label(self, text: str, hint: bool = False) -> Any:
         size = int(self.font_size)
+        if self._label_cached is None:  # Kivy asks it how high a line is at least
+            self._label_cached = CoreLabel(font_name=self.font_name, font_size=size)
         color = tuple(self.hint_text_color if hint else self.foreground_color)
         text = text.replace("\n", "").replace("\t", "    ")
         if self.password and not hint:

@@ -1,0 +1,13 @@
+"""Where each page is: names for `App.go`, imported when first opened, so that starting is quick."""
+
+from importlib import import_module
+from typing import Any
+
+# name: (module, class). A page is one .py and one .kv.
+PAGES: dict[str, tuple[str, str]] = {}
+
+
+def make(name: str, **options: Any) -> Any:
+    """Returns a new page."""
+    module, made = PAGES[name]
+    return getattr(import_module(f"app.screens.{module}"), made)(**options)

@@ -1,0 +1,95 @@
+"""Lists of people, groups and other things: thousands of rows, a handful of widgets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from kivy.metrics import dp
+from kivy.properties import (
+    BooleanProperty,
+    ObjectProperty,
+    OptionProperty,
+    StringProperty,
+)
+from kivy.uix.behaviors import ButtonBehavior
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.recycleview import RecycleView
+from kivy.uix.recycleview.views import RecycleDataViewBehavior
+
+from app import kv
+
+ROW, HEADING = 62.0, 32.0
+
+
+class Listing(RecycleView):
+    """A list; its `data` is made by `row` and `heading`. Presses come as events with a key."""
+
+    __events__ = ("on_choose", "on_act", "on_menu")
+
+    def on_choose(self, key: str) -> None:
+        """A row was pressed."""
+
+    def on_act(self, key: str) -> None:
+        """The button of a row was pressed."""
+
+    def on_menu(self, key: str, where: Sequence[float]) -> None:
+        """A row was pressed with the right button, or long, at a place of the window."""
+
+
+def row(key: str, title: str, **values: Any) -> dict[str, Any]:
+    """Returns the data of a row; the values are the properties of `ListRow`."""
+    return {**EMPTY, "key": key, "title": title, **values, "key_size": (None, dp(ROW))}
+
+
+def heading(text: str) -> dict[str, Any]:
+    """Returns the data of the line above some rows."""
+    return {**EMPTY, "title": text, "heading": True, "key_size": (None, dp(HEADING))}
+
+
+class ListRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
+    """One row: a picture or an icon, a title, a note, and what can be done."""
+
+    key = StringProperty("")
+    title = StringProperty("")
+    note = StringProperty("")
+    trailing = StringProperty("")
+    badge = StringProperty("")
+    button = StringProperty("")
+    icon = StringProperty("")
+    """An icon in the place of the picture."""
+    texture = ObjectProperty(None, allownone=True)
+    heading = BooleanProperty(False)
+    leads = BooleanProperty(False)
+    check = OptionProperty("", options=["", "no", "yes", "fixed"])
+    """Whether it is among those that were chosen: fixed ones cannot be taken out."""
+
+    @property
+    def listing(self) -> Listing:
+        """The list that it is a row of."""
+        return self.parent.recycleview
+
+    def on_release(self) -> None:
+        if not self.heading:
+            self.listing.dispatch("on_choose", self.key)
+
+    def on_touch_down(self, touch: Any) -> bool:
+        right = getattr(touch, "button", "left") == "right"
+        if right and not self.heading and self.collide_point(*touch.pos):
+            self.listing.dispatch("on_menu", self.key, self.to_window(*touch.pos))
+            return True
+        return bool(super().on_touch_down(touch))
+
+
+EMPTY: dict[str, Any] = {
+    "key": "",
+    "title": "",
+    "note": "",
+    "trailing": "",
+    "badge": "",
+    "button": "",
+    "icon": "",
+    "texture": None,
+    "heading": False,
+    "leads": False,
+    "check": "",
+}
+kv.load(__file__)

@@ -1,0 +1,45 @@
+"""A page: a bar with the way back, a title and what can be done, above what the page is about."""
+
+from typing import Any
+
+from kivy.app import App
+from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.scrollview import ScrollView
+
+from app import kv
+
+
+class Page(BoxLayout):
+    """A screen that lies on the chat: `App.go` opens one, `App.back` closes it.
+
+    `done` closes it with a result for who waits in `App.pick`.
+    """
+
+    title = StringProperty("")
+    session = ObjectProperty(None)
+    faces = ObjectProperty(None)
+    narrow = BooleanProperty(False)
+    result: Any = None
+
+    def __init__(self, **options: Any) -> None:
+        app = App.get_running_app()
+        super().__init__(session=app.session, faces=app.faces, **options)
+
+    def entered(self) -> None:
+        """The page is in sight for the first time."""
+
+    def left(self) -> None:
+        """The page is closed for good."""
+
+    def done(self, result: Any = None) -> None:
+        """Closes the page; `result` is what it was opened for."""
+        self.result = result
+        App.get_running_app().desk.leave(self)
+
+
+class Sheet(ScrollView):
+    """What scrolls on a page: sections, one below the other, never wider than is good to read."""
+
+
+kv.load(__file__)
