@@ -6,7 +6,7 @@ import unicodedata
 # Its phrases cost 44 MB of memory and tell nothing about names; surnames are below.
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
 
-from pypinyin import Style, lazy_pinyin  # noqa: E402 - it reads that when it is imported
+from pypinyin import Style, lazy_pinyin
 
 OTHERS = "#"
 # Surnames that are said otherwise than the character is most of the time.
