@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageColor
@@ -93,8 +93,8 @@ def is_first_window(picture: Image.Image) -> bool:
     return found.get(ImageColor.getrgb(LIGHT["strong"]), 0) > GREEN_PIXELS and len(found) > COLOURS
 
 
-def look(program: Path, picture: Path | None = None) -> float:
-    """Starts the program and returns after how many seconds its window is drawn.
+def look(command: Sequence[str], picture: Path | None = None) -> float:
+    """Starts a program and returns after how many seconds its window is drawn.
 
     Raises TimeoutError when it is not, or the program ends before; the picture is kept.
     """
@@ -108,7 +108,7 @@ def look(program: Path, picture: Path | None = None) -> float:
             "PATH": os.environ["PATH"],
             "HONGYAN_ADDRESS_URL": "http://127.0.0.1:9",
         }
-        running = subprocess.Popen([str(program)], env=environment, cwd=home)
+        running = subprocess.Popen(command, env=environment, cwd=home)
         try:
             return _wait(running, file, begun)
         finally:
@@ -139,7 +139,7 @@ def main() -> None:
         sys.stdout.write("there is no Xvfb: start it to see whether its window comes\n")
         return
     picture = stage.DIST / "first-window.png"
-    sys.stdout.write(f"its window is there after {look(program, picture):.1f} s: {picture}\n")
+    sys.stdout.write(f"its window is there after {look([str(program)], picture):.1f} s: {picture}\n")
 
 
 if __name__ == "__main__":

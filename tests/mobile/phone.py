@@ -22,6 +22,8 @@ from tests.mobile.talk import ANSWER, HELLO, SECONDS
 SPEC = stage.CLIENT / "buildozer.spec"
 # What python-for-android builds by a recipe.
 RECIPES = frozenset({"python3", "hostpython3", "kivy", "pyjnius", "android", "pillow"})
+# What Kivy's recipe, as python-for-android has it, asks pip for; Kivy's wheel asks for more.
+OF_KIVY = ("filetype", "requests")
 COMPILED = (*EXTENSION_SUFFIXES, ".so", ".pyd", ".dylib")
 
 
@@ -42,8 +44,16 @@ def site_of_installed(folder: Path) -> list[str]:
 
     Returns the names of the packages, with all that they require.
     """
+    asked = [Requirement(it).name for it in pure_requirements()]
+    names = with_what_they_require([*asked, *OF_KIVY])
+    for name in names:
+        copy(name, folder, without=COMPILED)
+    return sorted(names)
+
+
+def with_what_they_require(waiting: list[str]) -> list[str]:
+    """Returns installed packages and all that they require, on any system."""
     names: list[str] = []
-    waiting = [Requirement(it).name for it in pure_requirements()]
     while waiting:
         if (name := canonicalize_name(waiting.pop())) in names:
             continue
@@ -52,13 +62,16 @@ def site_of_installed(folder: Path) -> list[str]:
             needed = Requirement(line)
             if not needed.marker or needed.marker.evaluate({"extra": ""}):
                 waiting.append(needed.name)
-    for name in names:
-        for path in distribution(name).files or ():
-            if path.name.endswith(COMPILED) or path.parts[0] == ".." or "__pycache__" in path.parts:
-                continue
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path.locate(), folder / path)
-    return sorted(names)
+    return names
+
+
+def copy(name: str, folder: Path, without: tuple[str, ...] = ()) -> None:
+    """Copies an installed package's files, without those that end so."""
+    for path in distribution(name).files or ():
+        if path.parts[0] == ".." or "__pycache__" in path.parts or path.name.endswith(without):
+            continue
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path.locate(), folder / path)
 
 
 def site_of_wheels(folder: Path, wheels: Path) -> list[str]:
