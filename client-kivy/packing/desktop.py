@@ -139,7 +139,9 @@ def main() -> None:
         sys.stdout.write("there is no Xvfb: start it to see whether its window comes\n")
         return
     picture = stage.DIST / "first-window.png"
-    sys.stdout.write(f"its window is there after {look([str(program)], picture):.1f} s: {picture}\n")
+    sys.stdout.write(
+        f"its window is there after {look([str(program)], picture):.1f} s: {picture}\n"
+    )
 
 
 if __name__ == "__main__":

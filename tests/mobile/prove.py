@@ -35,6 +35,8 @@ class Phone:
     python: str
     platforms: tuple[str, ...]
     needs_not: frozenset[str]
+    takes_only_pure: bool
+    """Whether its tool fails on wheels that are made for it."""
 
 
 # minapi 24 takes wheels for 21 to 24, iOS 13 those for 12 and 13.
@@ -46,6 +48,7 @@ PHONES = (
         "3.13",
         tuple(f"android_{api}_arm64_v8a" for api in (24, 23, 22, 21)),
         frozenset(),
+        True,
     ),
     Phone(
         "ios_13_0_arm64_iphoneos",
@@ -54,6 +57,7 @@ PHONES = (
         "3.11",
         ("ios_13_0_arm64_iphoneos", "ios_12_0_arm64_iphoneos"),
         frozenset({"pyjnius", "android"}),
+        False,
     ),
 )
 
@@ -67,13 +71,17 @@ def run(*command: str) -> str:
 
 
 def recipes(it: Phone, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Returns the recipes that a phone's tool takes, with versions, and what is left for pip."""
+    """Returns the recipes that a phone's tool takes, with versions, and what is left for pip.
+
+    What is left stands as the app asks for it, with its version if it has one.
+    """
     venv.create(folder / "tool", with_pip=True)
     python = str(folder / "tool" / "bin" / "python")
     run(python, "-m", "pip", "install", "--quiet", it.tool)
     wanted = [one for one in phone.requirements() if Requirement(one).name not in it.needs_not]
     printed = json.loads(run(python, str(HERE / it.recipes), *wanted).splitlines()[-1])
-    return printed["recipes"], printed["modules"]
+    asked = {Requirement(one).name: one for one in wanted}
+    return printed["recipes"], [asked.get(name, name) for name in printed["modules"]]
 
 
 def wheels(it: Phone, python: str, modules: list[str], folder: Path) -> Path:
@@ -125,7 +133,9 @@ def main() -> None:
             print(f"{it.name}, {it.tool}", *recipe_lines(built), sep="\n")
             for python in dict.fromkeys((it.python, "3.13")):
                 found = wheels(it, python, modules, folder / "wheels" / python)
-                print(f"  for Python {python}:", *wheel_lines(built, found), sep="\n")
+                lines = wheel_lines(built, found)
+                print(f"  for Python {python}:", *lines, sep="\n")
+                assert not it.takes_only_pure or all(one.endswith("pure wheel") for one in lines)
             site = folder / "site"
             names = phone.site_of_wheels(site, folder / "wheels" / it.python)
             report = asyncio.run(talk(site, folder))
