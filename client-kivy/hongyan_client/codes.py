@@ -1,10 +1,17 @@
-"""Codes as pictures: a link as a QR code, made and read."""
+"""Codes as pictures: a link as a QR code, made anywhere, and read where there is a reader."""
 
+import importlib.util
 from pathlib import Path
 
 import segno
-import zxingcpp
-from PIL import Image
+
+from hongyan_client.errors import HongyanError
+
+READER = "zxingcpp"
+
+
+class NoReader(HongyanError):
+    """Codes in pictures cannot be read on this device."""
 
 
 def in_terminal(link: str) -> str:
@@ -24,8 +31,21 @@ def save(link: str, path: Path) -> None:
     segno.make(link, error="m").save(str(path), scale=8, border=4)
 
 
+def can_read() -> bool:
+    """Says whether `read` works here: its library is compiled, and there is none for phones."""
+    return importlib.util.find_spec(READER) is not None
+
+
 def read(path: Path) -> str:
-    """Returns what the first QR code in a picture says; "" when there is none."""
+    """Returns what the first QR code in a picture says; "" when there is none.
+
+    Raises NoReader where codes cannot be read, see `can_read`.
+    """
+    if not can_read():
+        raise NoReader("there is no reader of codes for this device")
+    import zxingcpp  # noqa: PLC0415 - not on every device
+    from PIL import Image  # noqa: PLC0415
+
     with Image.open(path) as picture:
         found = zxingcpp.read_barcodes(picture.convert("RGB"))
     return found[0].text if found else ""
