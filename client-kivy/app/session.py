@@ -222,4 +222,5 @@ class Session(EventDispatcher):
         if group.settings.name:
             return group.settings.name
         others = [it for it in group.picture_user_ids if it != self.user_id]
-        return "、".join(filter(None, (self.name(it) for it in others[:4])))
+        named = "、".join(filter(None, (self.name(it) for it in others[:4])))
+        return named or self._words("group.unnamed")

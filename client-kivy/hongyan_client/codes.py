@@ -1,5 +1,6 @@
 """Codes as pictures: a link as a QR code, made and read."""
 
+import io
 from pathlib import Path
 
 import segno
@@ -22,6 +23,13 @@ def in_terminal(link: str) -> str:
 def save(link: str, path: Path) -> None:
     """Writes a link's QR code as a picture: PNG or SVG, as the name says."""
     segno.make(link, error="m").save(str(path), scale=8, border=4)
+
+
+def png(link: str) -> bytes:
+    """Returns a link's QR code as a PNG file."""
+    written = io.BytesIO()
+    segno.make(link, error="m").save(written, kind="png", scale=8, border=4)
+    return written.getvalue()
 
 
 def read(path: Path) -> str:
