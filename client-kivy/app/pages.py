@@ -4,7 +4,11 @@ from importlib import import_module
 from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
-PAGES: dict[str, tuple[str, str]] = {}
+PAGES: dict[str, tuple[str, str]] = {
+    # People
+    "person": ("person", "Person"),
+    "pick_people": ("pick_people", "PickPeople"),
+}
 
 
 def make(name: str, **options: Any) -> Any:
