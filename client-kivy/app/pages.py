@@ -16,6 +16,9 @@ PAGES: dict[str, tuple[str, str]] = {
     "group_code": ("group_code", "GroupCode"),
     "group_requests": ("group_requests", "GroupRequests"),
     "join": ("join", "Join"),
+    # People
+    "person": ("person", "Person"),
+    "pick_people": ("pick_people", "PickPeople"),
 }
 
 
