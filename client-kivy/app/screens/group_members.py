@@ -76,7 +76,7 @@ class MemberPage(GroupPage):
         if silent:
             note = words("members.silenced", until=clock.until(silent, now, words))
         return {
-            **row(member.user_id, name, note=note, texture=self.faces.of_user(member.user_id)),
+            **row(member.user_id, name, note=note, face=member.user_id),
             "role": member.role if member.role != "member" else "",
             "silent": silent is not None,
             "acts": False,

@@ -59,7 +59,7 @@ class GroupReaders(GroupPage):
                 data.append(heading(words(key, count=len(user_ids))))
             for it in user_ids:
                 name = self.called(members.get(it) or GroupMember(it, "member"))
-                data.append(row(it, name, texture=self.faces.of_user(it)))
+                data.append(row(it, name, face=it))
         self.ids.list.data = data
 
     def open(self, user_id: str) -> None:

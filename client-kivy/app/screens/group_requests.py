@@ -71,7 +71,7 @@ class GroupRequests(GroupPage):
                 request.user_id,
                 self.session.name(request.user_id) or "…",
                 note=note,
-                texture=self.faces.of_user(request.user_id),
+                face=request.user_id,
                 button=words("requests.approve"),
             ),
             "no": words("requests.decline"),
