@@ -16,7 +16,6 @@ from kivy.properties import (
 )
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.widget import Widget
 
 from app import clock, kv
 from app.text import RichText
@@ -36,20 +35,27 @@ class PersonLine(RichText):
             self.size = (0, 0)
 
 
-class PersonHandle(ButtonBehavior, PersonLine):
+class PersonHandle(ButtonBehavior, BoxLayout):
     """The handle: a press copies it."""
+
+    text = StringProperty("")
 
 
 class PersonCard(BoxLayout):
-    """The top of the page: the picture, and what the person is called."""
+    """The top of the page: the picture, and what the person is called and says."""
 
     page = ObjectProperty(None, allownone=True)
-
-
-class TextBlock(Widget):
-    """A text on a card of its own, as long as it may be."""
-
-    text = StringProperty("")
+    user_id = StringProperty("")
+    name = StringProperty("")
+    nickname = StringProperty("")
+    handle = StringProperty("")
+    region = StringProperty("")
+    presence = StringProperty("")
+    online = BooleanProperty(False)
+    bot = BooleanProperty(False)
+    starred = BooleanProperty(False)
+    greeting = StringProperty("")
+    signature = StringProperty("")
 
 
 class Person(Page):
@@ -335,6 +341,6 @@ class Person(Page):
         App.get_running_app().go("me")
 
 
-for made in (PersonLine, PersonHandle, PersonCard, TextBlock):
+for made in (PersonLine, PersonHandle, PersonCard):
     Factory.register(made.__name__, cls=made)
 kv.load(__file__)

@@ -98,7 +98,8 @@ class PickPeople(Page):
             face = ChosenFace(user_id=user_id)
             face.bind(on_release=lambda it: self.toggle(it.user_id))
             strip.add_widget(face)
-        self.ids.strip_view.scroll_x = 1
+        strip.do_layout()
+        self.ids.strip_view.scroll_x = 1 if strip.minimum_width > self.ids.strip_view.width else 0
         # Ticks are in the rows that are there: a search goes on after one.
         for it in self.ids.list.data:
             if it["check"]:
