@@ -8,7 +8,7 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from app import clock, kv
 from app.widgets.conversation_page import GroupPage
 from hongyan_client.errors import HongyanError
-from hongyan_client.model import Conversation, Group
+from hongyan_client.model import Conversation, Group, Message, Readers
 from hongyan_client.permissions import Act
 
 BYTES = 4_000
@@ -30,7 +30,17 @@ class Announcement(GroupPage):
     def __init__(self, **options: Any) -> None:
         self._asking = False
         self._stale = True
+        self._message: Message | None = None
+        self._readers: Readers | None = None
         super().__init__(**options)
+        # What has no parent is kept by nobody else.
+        self._paper, self._editor = self.ids.paper_side.__self__, self.ids.editor.__self__
+        self.on_editing()
+
+    def on_editing(self, *_: Any) -> None:
+        if hasattr(self, "_editor"):
+            self.ids.body.clear_widgets()
+            self.ids.body.add_widget(self._editor if self.editing else self._paper)
 
     def show_group(self, conversation: Conversation, group: Group) -> None:
         words = App.get_running_app().words
@@ -39,7 +49,7 @@ class Announcement(GroupPage):
         if not self.may_announce:
             self.editing = False
         if group.announcement_seq != self.seq:
-            self.about = self.author_id = self.reading = ""
+            self._message = self._readers = None
             self._stale = True
         self.text, self.seq = group.announcement, group.announcement_seq
         if not self.seq and self.may_announce:
@@ -47,13 +57,26 @@ class Announcement(GroupPage):
         if self.seq and self._stale and not self._asking:
             self._stale, self._asking = False, True
             self.session.spawn(self._look())
+        self._say()
+
+    def _say(self) -> None:
+        """Says who said it and how many have read it, as far as that is known."""
+        words, message, readers = App.get_running_app().words, self._message, self._readers
+        self.author_id = message.sender_id if message else ""
+        self.about = self.reading = ""
+        if message:
+            when = clock.full(message.created_at, self.now(), words)
+            self.about = f"{self.session.name(message.sender_id)} · {when}"
+        if readers:
+            left = len(readers.received) + len(readers.waiting)
+            self.reading = words("announcement.reading", read=len(readers.read), left=left)
 
     def on_entries(self, session: Any, conversation_id: str) -> None:
         self._stale = self._stale or conversation_id in ("", self.conversation_id)
         super().on_entries(session, conversation_id)
 
     async def _look(self) -> None:
-        seq, words = int(self.seq), App.get_running_app().words
+        seq = int(self.seq)
         try:
             message = await self.session.client.message(self.conversation_id, seq)
             readers = await self.session.client.readers(self.conversation_id, seq)
@@ -61,13 +84,9 @@ class Announcement(GroupPage):
             return  # what is known is shown; the next event asks again
         finally:
             self._asking = False
-        if seq == self.seq and message is not None:
-            self.author_id = message.sender_id
-            when = clock.full(message.created_at, self.now(), words)
-            self.about = f"{self.session.name(message.sender_id)} · {when}"
-            count = len(readers.read)
-            left = len(readers.received) + len(readers.waiting)
-            self.reading = words("announcement.reading", read=count, left=left)
+        if seq == self.seq:
+            self._message, self._readers = message, readers
+            self._say()
         if self._stale:
             self.refresh()
 

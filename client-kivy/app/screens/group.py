@@ -47,7 +47,8 @@ class GroupInfo(GroupPage):
         self.named, self.count = bool(group.settings.name), group.member_count
         self.texture = self.faces.of(conversation)
         self.about = self._about(group)
-        self.announcement, self.nickname = group.announcement, group.nickname
+        self.announcement = " ".join(group.announcement.split())
+        self.nickname = group.nickname
         self.in_it, self.waiting = bool(group.role), group.waiting_count
         self.may_edit = may(Act.EDIT, group)
         self.may_announce = may(Act.ANNOUNCE, group)
@@ -67,7 +68,7 @@ class GroupInfo(GroupPage):
             return words("group.not_in_it")
         if silence := silenced(group.silenced_until, self.now()):
             return words("group.you_silenced", until=clock.until(silence, self.now(), words))
-        text = words("group.count", count=group.member_count)
+        text = counted(group.member_count)
         return f"{text} · {words('group.muted_now')}" if group.settings.muted else text
 
     def _tiles(self, group: Group) -> list[dict[str, Any]]:
@@ -107,7 +108,7 @@ class GroupInfo(GroupPage):
         elif key == TAKE:
             self._go("group_choose", act="remove")
         else:
-            App.get_running_app().go("person", user_id=key)
+            self.open_person(key)
 
     async def _add(self) -> None:
         app = App.get_running_app()
@@ -193,6 +194,12 @@ class GroupInfo(GroupPage):
         if yes:
             await end(self.conversation_id)
             app.tell(f"group.{how}_done", name=self.name)
+
+
+def counted(count: int) -> str:
+    """Says how many members there are."""
+    words = App.get_running_app().words
+    return str(words("group.count" if count != 1 else "group.count_one", count=count))
 
 
 def silenced(until: datetime | None, now: datetime) -> datetime | None:

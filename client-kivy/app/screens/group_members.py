@@ -8,12 +8,11 @@ from kivy.app import App
 from kivy.factory import Factory
 from kivy.properties import BooleanProperty, StringProperty
 
-from app import clock, kv
+from app import book, clock, kv
 from app.screens.group import silenced
 from app.widgets.conversation_page import GroupPage
 from app.widgets.listing import ListRow, row
 from app.widgets.menu import Item
-from hongyan_client import sorting
 from hongyan_client.model import FOR_EVER, Conversation, Group, GroupMember
 from hongyan_client.permissions import Act
 
@@ -54,15 +53,13 @@ class MemberPage(GroupPage):
 
     def _matches(self, member: GroupMember) -> bool:
         user = self.session.user(member.user_id)
-        called = (
+        names = {
             self.called(member),
             member.nickname,
             self.session.name(member.user_id),
             user.display_name if user else "",
-            user.handle if user else "",
-        )
-        query = self.query.strip().casefold()
-        return any(query in it.casefold() or query in sorting.place(it)[1] for it in called)
+        }
+        return book.is_found(self.query, names, user.handle if user else "")
 
     def row(self, member: GroupMember, **values: Any) -> dict[str, Any]:
         """Returns the data of a member's row."""
@@ -97,7 +94,7 @@ class GroupMembers(MemberPage):
 
     def open(self, user_id: str) -> None:
         """Opens a member's profile."""
-        App.get_running_app().go("person", user_id=user_id)
+        self.open_person(user_id)
 
     def menu(self, user_id: str, where: Sequence[float]) -> None:
         """Shows what can be done with a member."""

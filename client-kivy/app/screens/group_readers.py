@@ -64,7 +64,7 @@ class GroupReaders(GroupPage):
 
     def open(self, user_id: str) -> None:
         """Opens a member's profile."""
-        App.get_running_app().go("person", user_id=user_id)
+        self.open_person(user_id)
 
 
 kv.load(__file__)

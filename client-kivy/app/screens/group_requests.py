@@ -4,14 +4,22 @@ from typing import Any
 
 from kivy.app import App
 from kivy.factory import Factory
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ListProperty, StringProperty
+from kivy.uix.behaviors import ButtonBehavior
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
 from app import kv
+from app.text import layout, scaled
 from app.widgets.conversation_page import GroupPage
-from app.widgets.listing import Listing, ListRow, row
+from app.widgets.listing import Listing
 from hongyan_client.errors import HongyanError
 from hongyan_client.model import Conversation, Group, JoinRequest
 from hongyan_client.permissions import Act
+
+# The height of a row without a greeting, what is beside a greeting, and below it.
+LINE, BESIDE, GAP = 64.0, 82.0, 12.0
 
 
 class RequestListing(Listing):
@@ -23,10 +31,22 @@ class RequestListing(Listing):
         """The button that declines was pressed."""
 
 
-class RequestRow(ListRow):
-    """A row of somebody who waits; `no` is the word of the button that declines."""
+class RequestRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
+    """Somebody who waits, with all that they say, and the two answers."""
 
-    no = StringProperty("")
+    key = StringProperty("")
+    name = StringProperty("")
+    by = StringProperty("")
+    greeting = StringProperty("")
+
+    @property
+    def listing(self) -> RequestListing:
+        """The list that it is a row of."""
+        found: RequestListing = self.parent.recycleview
+        return found
+
+    def on_release(self) -> None:
+        self.listing.dispatch("on_choose", self.key)
 
 
 class GroupRequests(GroupPage):
@@ -40,6 +60,7 @@ class GroupRequests(GroupPage):
         self._asked = (-1, -1)
         super().__init__(**options)
         self.bind(waiting=self.refresh)
+        self.ids.list.bind(width=self.refresh)
 
     def show_group(self, conversation: Conversation, group: Group) -> None:
         self.title = App.get_running_app().words("group.requests")
@@ -61,20 +82,17 @@ class GroupRequests(GroupPage):
         self.waiting, self.known = found, True
 
     def _row(self, request: JoinRequest) -> dict[str, Any]:
-        words = App.get_running_app().words
         by = self.session.name(request.inviter_id) or "…"
-        note = words("requests.by", name=by)
+        height = dp(LINE)
         if request.greeting:
-            note = words("requests.says", name=by, greeting=request.greeting)
+            width = self.ids.list.width - dp(BESIDE)
+            height += layout(request.greeting, scaled(14), width).height + dp(GAP)
         return {
-            **row(
-                request.user_id,
-                self.session.name(request.user_id) or "…",
-                note=note,
-                face=request.user_id,
-                button=words("requests.approve"),
-            ),
-            "no": words("requests.decline"),
+            "key": request.user_id,
+            "name": self.session.name(request.user_id) or "…",
+            "by": App.get_running_app().words("requests.by", name=by),
+            "greeting": request.greeting,
+            "key_size": (None, height),
         }
 
     def open(self, user_id: str) -> None:

@@ -4,12 +4,15 @@ from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
-from kivy.properties import BooleanProperty, NumericProperty, OptionProperty, StringProperty
+from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 
 from app import kv
+from app.screens.group import counted
 from app.widgets.page import Page
 from hongyan_client.errors import DeadlineExceeded, ServerError, Unavailable
 from hongyan_client.model import Door
+
+DEAD = "INVITE_NOT_FOUND"
 
 
 class Join(Page):
@@ -19,16 +22,27 @@ class Join(Page):
     state = OptionProperty("asking", options=["asking", "door", "waiting", "dead", "away"])
     name = StringProperty("")
     by = StringProperty("")
-    count = NumericProperty(0)
+    count = StringProperty("")
     approval = BooleanProperty(False)
     busy = BooleanProperty(False)
     why = StringProperty("")
-    """Why the invite leads nowhere."""
+    """What to say where the invite leads nowhere."""
 
     def __init__(self, **options: Any) -> None:
         self._door: Door | None = None
+        self._reason = DEAD
         self._refresh = Clock.create_trigger(self._show, 0.03)
         super().__init__(**options)
+        # What has no parent is kept by nobody else.
+        door, dead, away = (self.ids[it].__self__ for it in ("door", "dead", "away"))
+        self._bodies = {"door": door, "waiting": door, "dead": dead, "away": away}
+        self.on_state()
+
+    def on_state(self, *_: Any) -> None:
+        if hasattr(self, "_bodies"):
+            self.ids.body.clear_widgets()
+            if body := self._bodies.get(self.state):
+                self.ids.body.add_widget(body)
 
     def entered(self) -> None:
         self.session.bind(on_people=self.refresh, on_chats=self.refresh)
@@ -48,10 +62,11 @@ class Join(Page):
     def _show(self, *_: Any) -> None:
         words = App.get_running_app().words
         self.title = words("join.title")
+        self.why = words("join.dead") if self._reason == DEAD else words.refusal(self._reason)
         if self._door is None:
             return
         self.name = self._door.name or words("group.unnamed")
-        self.count, self.approval = self._door.member_count, self._door.approval
+        self.count, self.approval = counted(self._door.member_count), self._door.approval
         by = self.session.name(self._door.inviter_id)
         self.by = words("join.by", name=by) if by else ""
         known = self.session.client.conversation(self._door.conversation_id)
@@ -64,16 +79,15 @@ class Join(Page):
         self.session.spawn(self._look())
 
     async def _look(self) -> None:
-        app = App.get_running_app()
         try:
             self._door = await self.session.client.resolve_invite(self.code.strip())
         except (Unavailable, DeadlineExceeded):
             self.state = "away"
         except ServerError as error:
             # What cannot be a code leads nowhere either.
-            dead = error.reason in ("INVITE_NOT_FOUND", "INVALID_FIELD")
-            self.why = app.words("join.dead") if dead else app.words.refusal(error.reason)
+            self._reason = DEAD if error.reason == "INVALID_FIELD" else error.reason
             self.state = "dead"
+            self._show()
         else:
             self.state = "door"
             if self._door.member:
@@ -93,10 +107,10 @@ class Join(Page):
                 self.code.strip(), greeting=self.ids.greeting.text.strip()
             )
         except ServerError as error:
-            if error.reason != "INVITE_NOT_FOUND":
+            if error.reason != DEAD:
                 raise
-            self.why = App.get_running_app().words("join.dead")
-            self.state = "dead"
+            self._reason, self.state = DEAD, "dead"
+            self._show()
             return
         finally:
             self.busy = False

@@ -119,6 +119,12 @@ class GroupPage(ConversationPage):
         remark = str(self.session.client.contact(member.user_id).remark)
         return remark or member.nickname or self.session.name(member.user_id) or "…"
 
+    def open_person(self, user_id: str) -> None:
+        """Opens the profile of somebody whom the account knows by the group."""
+        App.get_running_app().go(
+            "person", user_id=user_id, source="group", conversation_id=self.conversation_id
+        )
+
     def _fetch(self) -> None:
         if not self._fetching:
             self._fetching = True
