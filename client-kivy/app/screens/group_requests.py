@@ -90,7 +90,7 @@ class GroupRequests(GroupPage):
         return {
             "key": request.user_id,
             "name": self.session.name(request.user_id) or "…",
-            "by": App.get_running_app().words("requests.by", name=by),
+            "by": App.get_running_app().words("waiting.by", name=by),
             "greeting": request.greeting,
             "key_size": (None, height),
         }
@@ -111,7 +111,7 @@ class GroupRequests(GroupPage):
             )
         finally:
             await self._look()
-        key = "requests.approved" if approve else "requests.declined"
+        key = "waiting.approved" if approve else "waiting.declined"
         App.get_running_app().tell(key, name=name)
 
 
