@@ -6,8 +6,20 @@ from typing import Any
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
     # People
+    "new_friends": ("new_friends", "NewFriends"),
+    "groups_list": ("groups_list", "GroupsList"),
+    "tags": ("tags", "Tags"),
+    "tag": ("tags", "Tag"),
+    "pick_tags": ("tags", "PickTags"),
+    "add_friend": ("add_friend", "AddFriend"),
     "person": ("person", "Person"),
+    "blocked": ("blocked", "Blocked"),
     "pick_people": ("pick_people", "PickPeople"),
+    "me": ("me", "Me"),
+    "crop": ("crop", "Crop"),
+    "my_code": ("my_code", "MyCode"),
+    "scan": ("scan", "Scan"),
+    "files": ("files", "Files"),
 }
 
 
