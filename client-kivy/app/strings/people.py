@@ -152,7 +152,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "me.name_empty": ("名字不能为空", "A name is needed"),
     "me.handle": ("鸿雁号", "Handle"),
     "me.handle_rule": (
-        "6–20 位字母、数字、“-”或“_”，以字母开头。一年只能修改一次。",
+        "须以字母开头，共6至20位，可用字母、数字、“-”和“_”。一年只能修改一次。",
         "6 to 20 letters, digits, “-” or “_”, a letter first. It can be changed once a year.",
     ),
     "me.handle_wrong": (
