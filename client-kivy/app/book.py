@@ -80,5 +80,5 @@ def _said(name: str) -> tuple[str, str, str]:
     return (
         "".join(name.casefold().split()),
         "".join(sorting.pinyin(name).split()),
-        sorting.initials(name),
+        "".join(sorting.initials(it) for it in name.split()),
     )

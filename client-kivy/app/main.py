@@ -35,7 +35,19 @@ ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
 ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
-KIT = ("icon", "badge", "avatar", "button", "field", "qr", "page", "section", "listing", "empty")
+KIT = (
+    "icon",
+    "badge",
+    "avatar",
+    "button",
+    "field",
+    "qr",
+    "page",
+    "section",
+    "listing",
+    "letter_index",
+    "empty",
+)
 
 
 class HongyanApp(App):

@@ -17,8 +17,20 @@ PAGES: dict[str, tuple[str, str]] = {
     "group_requests": ("group_requests", "GroupRequests"),
     "join": ("join", "Join"),
     # People
+    "new_friends": ("new_friends", "NewFriends"),
+    "groups_list": ("groups_list", "GroupsList"),
+    "tags": ("tags", "Tags"),
+    "tag": ("tags", "Tag"),
+    "pick_tags": ("tags", "PickTags"),
+    "add_friend": ("add_friend", "AddFriend"),
     "person": ("person", "Person"),
+    "blocked": ("blocked", "Blocked"),
     "pick_people": ("pick_people", "PickPeople"),
+    "me": ("me", "Me"),
+    "crop": ("crop", "Crop"),
+    "my_code": ("my_code", "MyCode"),
+    "scan": ("scan", "Scan"),
+    "files": ("files", "Files"),
 }
 
 
