@@ -4,7 +4,34 @@ from importlib import import_module
 from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
-PAGES: dict[str, tuple[str, str]] = {}
+PAGES: dict[str, tuple[str, str]] = {
+    # Groups
+    "chat_info": ("chat_info", "ChatInfo"),
+    "group": ("group", "GroupInfo"),
+    "group_new": ("group_new", "GroupNew"),
+    "group_members": ("group_members", "GroupMembers"),
+    "group_choose": ("group_choose", "GroupChoose"),
+    "announcement": ("announcement", "Announcement"),
+    "group_readers": ("group_readers", "GroupReaders"),
+    "group_code": ("group_code", "GroupCode"),
+    "group_requests": ("group_requests", "GroupRequests"),
+    "join": ("join", "Join"),
+    # People
+    "new_friends": ("new_friends", "NewFriends"),
+    "groups_list": ("groups_list", "GroupsList"),
+    "tags": ("tags", "Tags"),
+    "tag": ("tags", "Tag"),
+    "pick_tags": ("tags", "PickTags"),
+    "add_friend": ("add_friend", "AddFriend"),
+    "person": ("person", "Person"),
+    "blocked": ("blocked", "Blocked"),
+    "pick_people": ("pick_people", "PickPeople"),
+    "me": ("me", "Me"),
+    "crop": ("crop", "Crop"),
+    "my_code": ("my_code", "MyCode"),
+    "scan": ("scan", "Scan"),
+    "files": ("files", "Files"),
+}
 
 
 def make(name: str, **options: Any) -> Any:
