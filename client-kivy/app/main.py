@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
 from app import fonts  # noqa: E402
+from app.desktop import Desktop  # noqa: E402
+from app.desktop.profiles import data_home  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
 from app.preferences import Preferences  # noqa: E402
@@ -55,6 +56,7 @@ class HongyanApp(App):
         self.looks = Looks(self.preferences, self.theme, self.words)
         self._address = address
         self._home = home
+        self.desktop = Desktop(self, home)
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
@@ -68,7 +70,9 @@ class HongyanApp(App):
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
 
-        self.session = Session(self._address, self._home, self.refused, self.words)
+        self.session = Session(
+            self._address, self._home, self.refused, self.words, self.desktop.tokens
+        )
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
@@ -80,8 +84,8 @@ class HongyanApp(App):
         return self.root_layer
 
     def on_start(self) -> None:
-        self.session.spawn(self.looks.follow())
         self.session.open()
+        self.desktop.start()
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
@@ -162,9 +166,11 @@ class HongyanApp(App):
 
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
+        await self.desktop.prepare()
         try:
             await self.async_run("asyncio")
         finally:
+            await self.desktop.stop()
             self.preferences.save()
             if self.session:
                 await self.session.close()
@@ -181,15 +187,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--profile", default="desktop", help="which of several accounts to be")
     made.add_argument("--home", type=Path, help="the profile's folder")
     return made
-
-
-def data_home() -> Path:
-    """Returns where a user's own data lies on this system."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "Hongyan"
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/Hongyan").expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hongyan"
 
 
 def be_quiet() -> None:

@@ -4,7 +4,22 @@ from importlib import import_module
 from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
-PAGES: dict[str, tuple[str, str]] = {}
+PAGES: dict[str, tuple[str, str]] = {
+    "about": ("about", "AboutPage"),
+    "account": ("account", "AccountPage"),
+    "accounts": ("accounts", "AccountsPage"),
+    "appearance": ("appearance", "AppearancePage"),
+    "delete_account": ("delete_account", "DeleteAccountPage"),
+    "device_code": ("device_code", "DeviceCodePage"),
+    "devices": ("devices", "DevicesPage"),
+    "language": ("language", "LanguagePage"),
+    "licences": ("licences", "LicencesPage"),
+    "notifications": ("notifications", "NotificationsPage"),
+    "password": ("password", "PasswordPage"),
+    "privacy": ("privacy", "PrivacyPage"),
+    "shortcuts": ("shortcuts", "ShortcutsPage"),
+    "storage": ("storage", "StoragePage"),
+}
 
 
 def make(name: str, **options: Any) -> Any:
