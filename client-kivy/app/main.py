@@ -1,9 +1,6 @@
 """The app: puts session and screens together and runs them on one event loop."""
 
-import argparse
-import asyncio
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +18,7 @@ from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
 from app import fonts  # noqa: E402
-from app.desktop import Desktop  # noqa: E402
-from app.desktop.profiles import data_home  # noqa: E402
+from app.desktop import Desktop, command  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
 from app.preferences import Preferences  # noqa: E402
@@ -31,7 +27,6 @@ from app.strings import Words  # noqa: E402
 from app.text import RichText  # noqa: E402
 from app.theme import Theme  # noqa: E402
 
-DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
 ESCAPE, BACK = 27, 1001
@@ -128,6 +123,12 @@ class HongyanApp(App):
         """Opens a page and waits for what is chosen there; None: nothing was."""
         return await self.desk.pick(name, **options)
 
+    def follow(self, link: str) -> None:
+        """Goes where a link leads that came from outside."""
+        from app.links import open_link  # noqa: PLC0415
+
+        open_link(link)
+
     def back(self) -> bool:
         """Goes one step back: out of a menu, a question, a page or a chat."""
         for layer in (self.menu, self.dialogs):
@@ -148,14 +149,15 @@ class HongyanApp(App):
 
         self._rest = Clock.create_trigger(lambda *_: self._pace(IDLE_FPS), LINGER_SECONDS)
         for event in ("on_touch_down", "on_touch_move", "on_key_down", "on_textinput"):
-            Window.fbind(event, self._wake)
-        Window.fbind("size", self._wake)
-        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self._wake)
+            Window.fbind(event, self.wake)
+        Window.fbind("size", self.wake)
+        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
         Window.bind(on_keyboard=self._on_key)
-        self.session.bind(on_messages=self._wake)
-        self._wake()
+        self.session.bind(on_messages=self.wake)
+        self.wake()
 
-    def _wake(self, *_: Any) -> None:
+    def wake(self, *_: Any) -> None:
+        """Draws often for a while."""
         self._pace(ACTIVE_FPS)
         self._rest.cancel()
         self._rest()
@@ -176,19 +178,6 @@ class HongyanApp(App):
                 await self.session.close()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Returns the parser of the command line."""
-    made = argparse.ArgumentParser(prog="hongyan-desktop", description="鸿雁 Hongyan, the app.")
-    made.add_argument(
-        "--address",
-        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
-        help=f"the gateway ({DEFAULT_ADDRESS})",
-    )
-    made.add_argument("--profile", default="desktop", help="which of several accounts to be")
-    made.add_argument("--home", type=Path, help="the profile's folder")
-    return made
-
-
 def be_quiet() -> None:
     """Says warnings only: Kivy lets everything through that any library logs."""
     for name in ("", "hpack", "kivy"):
@@ -196,10 +185,8 @@ def be_quiet() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The entry point."""
-    given = parser().parse_args(arguments)
-    home = given.home or data_home() / given.profile
-    asyncio.run(HongyanApp(given.address, home).run_until_closed())
+    """The entry point, as the command line has it."""
+    command.run(arguments)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class AccountsPage(Page):
                     note=note,
                     texture=texture,
                     icon="" if it.card else "account_outline",
-                    check="yes" if here else "no",
+                    trailing=words("accounts.current") if here else "",
                 )
             )
         listing.data = [*rows, row(ADD, words("accounts.add"), icon="account_plus_outline")]

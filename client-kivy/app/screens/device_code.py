@@ -8,7 +8,8 @@ from typing import Any
 from kivy.app import App
 from kivy.core.clipboard import Clipboard
 from kivy.factory import Factory
-from kivy.properties import NumericProperty, OptionProperty, StringProperty
+from kivy.properties import NumericProperty, ObjectProperty, OptionProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
 from app.screens.devices import ICONS, PLATFORMS
@@ -18,6 +19,12 @@ from hongyan_client.model import LoginCode, LoginCodeState
 
 CODE_SECONDS = 120
 ASK_SECONDS = 1.0
+
+
+class CodeCard(BoxLayout):
+    """What is shown in one state of the code."""
+
+    page = ObjectProperty(None, rebind=True)
 
 
 class DeviceCodePage(Page):
@@ -51,9 +58,7 @@ class DeviceCodePage(Page):
         shown = {"waiting": "CodeShown", "claimed": "CodeClaimed"}.get(self.state, "CodeOver")
         body.clear_widgets()
         if self.state != "none":
-            card = getattr(Factory, shown)()
-            card.page = self
-            body.add_widget(card)
+            body.add_widget(getattr(Factory, shown)(page=self))
 
     def left(self) -> None:
         if self._watching:

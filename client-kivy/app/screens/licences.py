@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kivy.app import App
-
 from app import kv
-from app.widgets.listing import heading, row
 from app.widgets.page import Page
+from app.widgets.section import Row
 
 OWN = "hongyan"
 # Neither is a package, nor says what it is under.
@@ -87,20 +85,13 @@ class LicencesPage(Page):
     """A list; it is read from the disk when it is opened."""
 
     def entered(self) -> None:
+        for name, under in FONTS:
+            self.ids.fonts.add_widget(Row(label=name, detail=under))
         self.session.spawn(self._load())
 
     async def _load(self) -> None:
-        found = await asyncio.to_thread(parts)
-        words = App.get_running_app().words
-        self.ids.list.data = [
-            heading(words("licences.fonts")),
-            *(row(name, name, note=under, icon="format_font") for name, under in FONTS),
-            heading(words("licences.software")),
-            *(
-                row(it.name, it.name, note=it.licence, trailing=it.version, icon="package_variant")
-                for it in found
-            ),
-        ]
+        for it in await asyncio.to_thread(parts):
+            self.ids.software.add_widget(Row(label=it.name, detail=it.licence, value=it.version))
 
 
 kv.load(__file__)

@@ -93,6 +93,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The chats of each account lie apart on this device.",
     ),
     "accounts.add": ("添加账号", "Add an account"),
+    "accounts.current": ("当前账号", "This one"),
     "accounts.nobody": ("未登录", "Not logged in"),
     "accounts.busy": (
         "这个账号已在另一个窗口中打开",
@@ -176,7 +177,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "privacy.receipts": ("已读回执", "Read receipts"),
     "privacy.receipts_detail": (
         "关闭后，你也看不到别人是否已读",
-        "Without them you do not see those of others either",
+        "You do not see those of others then either",
     ),
     "privacy.hidden": ("隐藏在线状态", "Hide when I am online"),
     "privacy.hidden_detail": (
