@@ -56,9 +56,7 @@ class HongyanApp(App):
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
-        Factory.register("RichText", cls=RichText)
-        for module in KIT:
-            __import__(f"app.widgets.{module}")
+        register_kit()
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -176,6 +174,13 @@ class HongyanApp(App):
             self.preferences.save()
             if self.session:
                 await self.session.close()
+
+
+def register_kit() -> None:
+    """Loads the widgets that rules name; it needs a window."""
+    Factory.register("RichText", cls=RichText)
+    for module in KIT:
+        __import__(f"app.widgets.{module}")
 
 
 def be_quiet() -> None:

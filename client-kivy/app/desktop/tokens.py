@@ -8,12 +8,14 @@ import json
 import logging
 import queue
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from app.desktop import bus
 from hongyan_client.tokens import TokenFile, Tokens, TokenStore, write_private
 
 log = logging.getLogger("hongyan_app")
@@ -77,6 +79,8 @@ class Keyring:
 
 def system_backend() -> Any:
     """Returns the best keyring of this system; None when there is none to rely on."""
+    if sys.platform.startswith("linux") and not bus.address():
+        return None  # each of Linux's is behind it, and looking for them takes a while
     import keyring  # noqa: PLC0415 - looks at every backend there is
 
     found = keyring.get_keyring()
