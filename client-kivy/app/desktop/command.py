@@ -27,7 +27,7 @@ ends. The environment variable HONGYAN_ADDRESS_URL names the gateway too."""
 
 def link(text: str) -> str:
     """Returns a link that the app knows how to follow; refuses anything else."""
-    if not text.startswith(SCHEME):
+    if text and not text.startswith(SCHEME):
         raise argparse.ArgumentTypeError(f"a link begins with {SCHEME}")
     return text
 

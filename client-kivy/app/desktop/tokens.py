@@ -54,27 +54,29 @@ def in_time(work: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
 
 
 class Keyring:
-    """One secret of one profile in the system's keyring."""
+    """One secret of one profile in the system's keyring; each call takes `seconds` at most."""
 
-    def __init__(self, backend: Any, name: str) -> None:
+    def __init__(self, backend: Any, name: str, seconds: float = CALL_SECONDS) -> None:
         self._backend = backend
         self._name = name
+        self._seconds = seconds
 
-    def get(self, seconds: float = CALL_SECONDS) -> str | None:
+    def get(self, seconds: float = 0) -> str | None:
         """Returns the secret; None when there is none. Raises KeyringError, as all here do."""
-        found = in_time(lambda: self._backend.get_password(SERVICE, self._name), seconds)
+        wait = seconds or self._seconds
+        found = in_time(lambda: self._backend.get_password(SERVICE, self._name), wait)
         return str(found) if found is not None else None
 
     def set(self, secret: str) -> None:
         """Keeps the secret, and sees that it is there."""
-        in_time(lambda: self._backend.set_password(SERVICE, self._name, secret))
+        in_time(lambda: self._backend.set_password(SERVICE, self._name, secret), self._seconds)
         if self.get() != secret:
             raise KeyringError("it does not give back what it was given")
 
     def delete(self) -> None:
         """Forgets the secret."""
         if self.get() is not None:
-            in_time(lambda: self._backend.delete_password(SERVICE, self._name))
+            in_time(lambda: self._backend.delete_password(SERVICE, self._name), self._seconds)
 
 
 def system_backend() -> Any:
@@ -122,12 +124,13 @@ class KeyringTokens:
     MARK = "tokens.keyring"
     """A file that says that the keyring has tokens: it is asked for them longer."""
 
-    def __init__(self, home: Path, backend: Any) -> None:
+    def __init__(self, home: Path, backend: Any, seconds: float = CALL_SECONDS) -> None:
         self._path = home / "tokens.json"
         self._mark = home / self.MARK
         self._file = TokenFile(self._path)
         # The folder names the profile: two of them must not share a secret.
-        self._keyring = Keyring(backend, str(home.absolute())) if backend is not None else None
+        name = str(home.absolute())
+        self._keyring = Keyring(backend, name, seconds) if backend is not None else None
 
     def settle(self, seconds: float) -> None:
         """Moves tokens of the file into the keyring; leaves them where they are if it fails."""

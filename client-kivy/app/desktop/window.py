@@ -69,7 +69,6 @@ class WindowPlace:
     def start(self) -> None:
         """Puts the window on a screen if it is on none, and looks where it goes."""
         window = self._window
-        window.minimum_width, window.minimum_height = LEAST_WIDTH, LEAST_HEIGHT
         if not self._maximized:
             here = (window.left, window.top, *window.system_size)
             there = clamped(here, screens.boxes())
