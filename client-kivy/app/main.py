@@ -31,7 +31,19 @@ ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
 ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
-KIT = ("icon", "badge", "avatar", "button", "field", "qr", "page", "section", "listing", "empty")
+KIT = (
+    "icon",
+    "badge",
+    "avatar",
+    "button",
+    "field",
+    "qr",
+    "page",
+    "section",
+    "listing",
+    "letter_index",
+    "empty",
+)
 
 
 class HongyanApp(App):
@@ -62,6 +74,7 @@ class HongyanApp(App):
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
+        from app.widgets.viewer import Viewer  # noqa: PLC0415
 
         self.session = Session(
             self._address, self._home, self.refused, self.words, self.desktop.tokens
@@ -71,6 +84,7 @@ class HongyanApp(App):
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
+        self.viewer = Viewer()
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
@@ -86,7 +100,7 @@ class HongyanApp(App):
             self.desk.leave_all()
             self.desk.chat.close()
         self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
-        for layer in (self.menu, self.dialogs, self.toast):
+        for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
 
     # Words
@@ -129,7 +143,7 @@ class HongyanApp(App):
 
     def back(self) -> bool:
         """Goes one step back: out of a menu, a question, a page or a chat."""
-        for layer in (self.menu, self.dialogs):
+        for layer in (self.menu, self.dialogs, self.viewer):
             if layer.is_open:
                 layer.close()
                 return True

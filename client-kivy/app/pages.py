@@ -5,6 +5,7 @@ from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
+    # Settings
     "about": ("about", "AboutPage"),
     "account": ("account", "AccountPage"),
     "accounts": ("accounts", "AccountsPage"),
@@ -19,6 +20,21 @@ PAGES: dict[str, tuple[str, str]] = {
     "privacy": ("privacy", "PrivacyPage"),
     "shortcuts": ("shortcuts", "ShortcutsPage"),
     "storage": ("storage", "StoragePage"),
+    # People
+    "new_friends": ("new_friends", "NewFriends"),
+    "groups_list": ("groups_list", "GroupsList"),
+    "tags": ("tags", "Tags"),
+    "tag": ("tags", "Tag"),
+    "pick_tags": ("tags", "PickTags"),
+    "add_friend": ("add_friend", "AddFriend"),
+    "person": ("person", "Person"),
+    "blocked": ("blocked", "Blocked"),
+    "pick_people": ("pick_people", "PickPeople"),
+    "me": ("me", "Me"),
+    "crop": ("crop", "Crop"),
+    "my_code": ("my_code", "MyCode"),
+    "scan": ("scan", "Scan"),
+    "files": ("files", "Files"),
 }
 
 

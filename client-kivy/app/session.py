@@ -7,7 +7,7 @@ a task of its own here, so that no frame does.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class Session(EventDispatcher):
         self._refused = refused
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[str] = set()
+        self._watched: dict[str, tuple[str, ...]] = {}
         self.user_id = self.client.user_id
         self.signed_in = bool(self.user_id)
 
@@ -150,6 +151,7 @@ class Session(EventDispatcher):
 
     async def _logged_in(self) -> None:
         self.user_id = self.client.user_id
+        self._watched.clear()
         await self.client.start()
         self.signed_in = True
         self.dispatch("on_chats")
@@ -258,12 +260,24 @@ class Session(EventDispatcher):
         self.dispatch("on_messages", message.conversation_id)
         self.dispatch("on_chats")
 
+    def watch(self, place: str, user_ids: Iterable[str]) -> None:
+        """Has the presence of these users told by `on_people`, for one place of the screen; what
+        other places watch stays watched."""
+        watched = tuple(user_ids)
+        if self.signed_in and self._watched.get(place, ()) != watched:
+            self._watched[place] = watched
+            self.client.watch(it for ids in self._watched.values() for it in ids)
+
     # What people and chats are called
 
     def user(self, user_id: str) -> User | None:
         """Returns what is known of a user; who is not known yet is asked for."""
+        if not self.client.user_id:
+            return None
+        if not user_id or not self.signed_in:
+            return None
         known = self.client.known_user(user_id)
-        if known is None and user_id and user_id not in self._asked:
+        if known is None and user_id not in self._asked:
             self._asked.add(user_id)
             self.spawn(self._ask(user_id))
         return known
@@ -280,6 +294,10 @@ class Session(EventDispatcher):
 
     def name(self, user_id: str) -> str:
         """Returns what the account calls a user, "" while nobody knows."""
+        if not self.client.user_id:
+            return ""
+        if not self.signed_in:
+            return ""
         if remark := self.client.contact(user_id).remark:
             return remark
         known = self.user(user_id)

@@ -5,6 +5,8 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
 from kivy.utils import get_color_from_hex
 
 LIGHT = {
+    # First: the rule of an icon sets it, and what the icon stands for may set another after it.
+    "icon": "#4A4A4A",
     "rail": "#EAEAEA",
     "list": "#F7F7F7",
     "ground": "#F2F2F2",
@@ -30,11 +32,14 @@ LIGHT = {
     "danger_down": "#9C1F1F",
     "link": "#067A3E",
     "shadow": "#00000024",
-    "icon": "#4A4A4A",
     "toast": "#303030",
     "toast_text": "#FFFFFF",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
 }
 DARK = {
+    "icon": "#B8B8BD",
     "rail": "#1C1C1E",
     "list": "#202022",
     "ground": "#151516",
@@ -60,9 +65,11 @@ DARK = {
     "danger_down": "#9C1F1F",
     "link": "#20C268",
     "shadow": "#00000080",
-    "icon": "#B8B8BD",
     "toast": "#E6E6E6",
     "toast_text": "#161616",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
 }
 # What is read on what: each pair has a contrast of 4.5 or more.
 READ_ON = (
@@ -86,6 +93,7 @@ READ_ON = (
     ("link", "list"),
     ("text", "hover"),
     ("strong_text", "danger_strong"),
+    ("dim_text", "dim"),
 )
 
 
@@ -102,7 +110,12 @@ class _Base(EventDispatcher):
 
     def _apply(self, *_: object) -> None:
         for name, value in (DARK if self.dark else LIGHT).items():
-            setattr(self, name, get_color_from_hex(value))
+            color = get_color_from_hex(value)
+            if getattr(self, name) == color:
+                # Told all the same: what a rule sets from it, another rule may just have undone.
+                self.property(name).dispatch(self)
+            else:
+                setattr(self, name, color)
 
 
 # Properties must be there when the class is made: set later, all would share one place.

@@ -1,5 +1,6 @@
 """Codes as pictures: a link as a QR code, made and read."""
 
+import io
 from pathlib import Path
 
 import segno
@@ -24,8 +25,29 @@ def save(link: str, path: Path) -> None:
     segno.make(link, error="m").save(str(path), scale=8, border=4)
 
 
+def png(link: str) -> bytes:
+    """Returns a link's QR code as the content of a PNG file."""
+    written = io.BytesIO()
+    segno.make(link, error="m").save(written, kind="png", scale=8, border=4)
+    return written.getvalue()
+
+
 def read(path: Path) -> str:
-    """Returns what the first QR code in a picture says; "" when there is none."""
+    """Returns what the first QR code in a picture's file says; "" when there is none."""
     with Image.open(path) as picture:
-        found = zxingcpp.read_barcodes(picture.convert("RGB"))
+        return find(picture)
+
+
+def find(picture: Image.Image) -> str:
+    """Returns what the first QR code in a picture says; "" when there is none."""
+    found = zxingcpp.read_barcodes(_on_white(picture))
     return found[0].text if found else ""
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """Returns a picture without its transparency: a code may be drawn on nothing at all."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    over = picture.convert("RGBA")
+    ground = Image.new("RGBA", over.size, "white")
+    return Image.alpha_composite(ground, over).convert("RGB")

@@ -85,15 +85,9 @@ async def test_a_message_is_told_joined_to_the_next_and_leads_to_its_chat(
     assert "[21 条]" in last.text
     assert {it.number for it in services.notes} == {first.number}
     assert len(services.notes) < 12, "they are joined"
-    await until(lambda: "(21) 鸿雁" in title(), "the title counts")
+    await until(lambda: robot.app.title == "(21) 鸿雁", "the title counts")
     await services.click(last)
     await until(lambda: robot.app.desk.chat.conversation_id == id, "its chat is open")
-
-
-def title() -> str:
-    from kivy.core.window import Window  # noqa: PLC0415
-
-    return str(Window.title)
 
 
 async def test_a_chat_that_is_read_elsewhere_is_told_of_no_longer(

@@ -194,7 +194,7 @@ class Desktop(EventDispatcher):
         from app.desktop import badge  # noqa: PLC0415
 
         count = badge.unread(self._app.session)
-        self._window.set_title(badge.title(self._app.words("app.name"), count))
+        self._app.title = badge.title(self._app.words("app.name"), count)
         if self._bus is not None:
             self._run(self._tell(count))
 
