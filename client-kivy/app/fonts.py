@@ -98,3 +98,8 @@ def _cache() -> Path:
     folder = Path(base).expanduser() / "hongyan" / "fonts"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def cache_folder() -> Path:
+    """Returns where fonts are kept that were cut out of collections."""
+    return _cache()

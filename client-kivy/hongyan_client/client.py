@@ -242,6 +242,22 @@ class Client(Talk, People, Groups, Avatars, BotOwner, LoginCodes):
         """Ends a session of the account; "current" is this one, but `logout` is better."""
         await self.account.end_session(session_id)
 
+    # What lies on this device
+
+    async def clear_cache(self) -> None:
+        """Drops what the server has too, messages above all, and fetches again what is needed.
+
+        What waits to be sent stays.
+        """
+        started = self.is_started
+        await self._stop()
+        local = self._open()
+        local.sync.apply_reset()
+        await asyncio.to_thread(local.cache.compact)
+        self._close_local()
+        if started:
+            await self.start()
+
     # The live connection
 
     async def start(self) -> None:
