@@ -6,7 +6,7 @@ a task of its own here, so that no frame does.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Session(EventDispatcher):
         "on_people",
         "on_typing",
         "on_arrived",
+        "on_event",
         "on_signed_out",
     )
 
@@ -68,6 +69,7 @@ class Session(EventDispatcher):
         self._refused = refused
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[str] = set()
+        self._watched: dict[str, tuple[str, ...]] = {}
         self.user_id = self.client.user_id
         self.signed_in = bool(self.user_id)
 
@@ -87,6 +89,9 @@ class Session(EventDispatcher):
 
     def on_arrived(self, message: Message) -> None:
         """Somebody else has just said something."""
+
+    def on_event(self, event: Any) -> None:
+        """Whatever the client tells, as it is, before the other events."""
 
     def on_signed_out(self, reason: str) -> None:
         """The session has ended."""
@@ -153,6 +158,7 @@ class Session(EventDispatcher):
                 self._tell(event)
 
     def _tell(self, event: Any) -> None:
+        self.dispatch("on_event", event)
         match event:
             case ConnectionChanged(state=state):
                 self.state = state.value
@@ -186,6 +192,12 @@ class Session(EventDispatcher):
     def _changed(self, message: Message) -> None:
         self.dispatch("on_messages", message.conversation_id)
         self.dispatch("on_chats")
+
+    def watch(self, who: str, user_ids: Iterable[str]) -> None:
+        """Has the presence of users told while a screen shows them; `who` names the screen."""
+        self._watched[who] = tuple(user_ids)
+        if self.signed_in:
+            self.client.watch(it for watched in self._watched.values() for it in watched)
 
     # What people and chats are called
 

@@ -14,18 +14,24 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
+from kivy.properties import StringProperty
 from kivy.uix.textinput import TextInput
 
 from app import kv
-from app.text import CLUSTER, EMOJI_WIDTH, emoji_texture, run_texture, width_of
+from app.clusters import CLUSTER
+from app.text import EMOJI_WIDTH, emoji_texture, run_texture, width_of
 
 
 class Field(TextInput):
     """A field. A line with emoji is composed in a frame buffer; widths come from our own
     measure, so that cursor and letters agree."""
 
+    composition = StringProperty("")
+    """What an input method is putting together: shown at the cursor, not yet part of the text."""
+
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
+        self._label_cached: Any = None
         super().__init__(**options)
         for name in ("foreground_color", "hint_text_color"):
             self.fbind(name, self._recolor)
