@@ -277,9 +277,7 @@ class Session(EventDispatcher):
 
     def user(self, user_id: str) -> User | None:
         """Returns what is known of a user; who is not known yet is asked for."""
-        if not self.client.user_id:
-            return None
-        if not user_id or not self.signed_in:
+        if not user_id or not self.signed_in or not self.client.user_id:
             return None
         known = self.client.known_user(user_id)
         if known is None and user_id not in self._asked:
@@ -299,9 +297,7 @@ class Session(EventDispatcher):
 
     def name(self, user_id: str) -> str:
         """Returns what the account calls a user, "" while nobody knows."""
-        if not self.client.user_id:
-            return ""
-        if not self.signed_in:
+        if not self.signed_in or not self.client.user_id:
             return ""
         if remark := self.client.contact(user_id).remark:
             return remark

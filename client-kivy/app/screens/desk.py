@@ -136,6 +136,8 @@ class Desk(BoxLayout):
         if self.pages:
             self.leave(self.pages[-1])
             return True
+        if self.chat.conversation_id and self.chat.step_back():
+            return True
         if self.chat.conversation_id and not self.wide:
             self.chat.close()
             return True
