@@ -4,7 +4,9 @@ from importlib import import_module
 from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
-PAGES: dict[str, tuple[str, str]] = {}
+PAGES: dict[str, tuple[str, str]] = {
+    "pick_chat": ("pick_chat", "PickChat"),
+}
 
 
 def make(name: str, **options: Any) -> Any:

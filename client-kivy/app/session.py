@@ -191,6 +191,8 @@ class Session(EventDispatcher):
 
     def user(self, user_id: str) -> User | None:
         """Returns what is known of a user; who is not known yet is asked for."""
+        if not self.client.user_id:
+            return None
         known = self.client.known_user(user_id)
         if known is None and user_id and user_id not in self._asked:
             self._asked.add(user_id)
@@ -209,6 +211,8 @@ class Session(EventDispatcher):
 
     def name(self, user_id: str) -> str:
         """Returns what the account calls a user, "" while nobody knows."""
+        if not self.client.user_id:
+            return ""
         if remark := self.client.contact(user_id).remark:
             return remark
         known = self.user(user_id)

@@ -79,11 +79,15 @@ class Robot:
         EventLoop.post_dispatch_input("end", touch)
         await self.frames(2)
 
-    async def press(self, text: str) -> None:
-        """Presses what has a text."""
+    async def press(self, text: str, inside: Widget | None = None) -> None:
+        """Presses what has a text, anywhere or inside a widget."""
         widget = await until(
             lambda: next(
-                (it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled),
+                (
+                    it
+                    for it in self.shown(inside)
+                    if getattr(it, "text", "") == text and not it.disabled
+                ),
                 None,
             ),
             text,
