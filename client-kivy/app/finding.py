@@ -1,21 +1,22 @@
-"""Who is meant by some letters: names by their characters, their pinyin, or its initials."""
+"""What a few letters mean: names by their characters, by how they are said, or its initials."""
 
 from functools import lru_cache
 
 from hongyan_client import sorting
 
 
-@lru_cache(maxsize=4_096)
-def _said(name: str) -> tuple[str, str]:
-    """Returns a name's pinyin, and the first letters of it: 王伟 is wangwei and ww."""
-    return sorting.pinyin(name), "".join(sorting.pinyin(it)[:1] for it in name if it.strip())
+@lru_cache(maxsize=20_000)
+def _said(name: str) -> tuple[str, str, str]:
+    """Returns how a name is written and said, in small letters and without spaces."""
+    return (
+        "".join(name.casefold().split()),
+        "".join(sorting.pinyin(name).split()),
+        sorting.initials(name),
+    )
 
 
-def names(query: str, name: str) -> bool:
-    """Says whether a name is meant; an empty query means all."""
-    wanted = query.strip().casefold()
-    if wanted in name.casefold():
-        return True
-    if not wanted.isascii():
-        return False
-    return any(wanted.replace(" ", "") in it for it in _said(name))
+def means(words: str, name: str) -> bool:
+    """Returns whether words are a part of a name, or of how it is said, whole (wangwei) or by
+    first letters (ww); no words mean all names."""
+    wanted = "".join(words.casefold().split())
+    return any(wanted in it for it in _said(name))

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from fonticon_mdi7 import MDI7
-from fontTools.ttLib import TTCollection
 from kivy.core.text import LabelBase
 
 from hongyan_client import pictures
@@ -63,6 +62,8 @@ def _face(path: Path | None) -> Path | None:
         return path
     kept = _cache() / f"{path.stem}-SC.otf"
     if not kept.exists():
+        from fontTools.ttLib import TTCollection  # noqa: PLC0415 - once in the life of a machine
+
         with TTCollection(str(path), lazy=True) as fonts:
             chosen = next(
                 (it for it in fonts.fonts if str(it["name"].getDebugName(1)).startswith(FACE)),

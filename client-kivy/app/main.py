@@ -59,14 +59,13 @@ class HongyanApp(App):
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
-        Factory.register("RichText", cls=RichText)
-        for module in KIT:
-            __import__(f"app.widgets.{module}")
+        register_kit()
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
+        from app.widgets.viewer import Viewer  # noqa: PLC0415
 
         self.session = Session(self._address, self._home, self.refused, self.words)
         self.faces = Faces(self.session)
@@ -74,6 +73,7 @@ class HongyanApp(App):
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
+        self.viewer = Viewer()
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
@@ -89,7 +89,7 @@ class HongyanApp(App):
             self.desk.leave_all()
             self.desk.chat.close()
         self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
-        for layer in (self.menu, self.dialogs, self.toast):
+        for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
 
     # Words
@@ -126,7 +126,7 @@ class HongyanApp(App):
 
     def back(self) -> bool:
         """Goes one step back: out of a menu, a question, a page or a chat."""
-        for layer in (self.menu, self.dialogs):
+        for layer in (self.menu, self.dialogs, self.viewer):
             if layer.is_open:
                 layer.close()
                 return True
@@ -168,6 +168,13 @@ class HongyanApp(App):
             self.preferences.save()
             if self.session:
                 await self.session.close()
+
+
+def register_kit() -> None:
+    """Loads the widgets that rules name; it needs a window."""
+    Factory.register("RichText", cls=RichText)
+    for module in KIT:
+        __import__(f"app.widgets.{module}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,7 +5,11 @@ from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
+    # Chats
     "pick_chat": ("pick_chat", "PickChat"),
+    # People
+    "person": ("person", "Person"),
+    "pick_people": ("pick_people", "PickPeople"),
 }
 
 

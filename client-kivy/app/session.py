@@ -6,7 +6,7 @@ a task of its own here, so that no frame does.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class Session(EventDispatcher):
         self._refused = refused
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: set[str] = set()
+        self._watched: dict[str, tuple[str, ...]] = {}
         self.user_id = self.client.user_id
         self.signed_in = bool(self.user_id)
 
@@ -130,6 +131,7 @@ class Session(EventDispatcher):
         """Logs in and connects; raises what the server refuses."""
         await self.client.login(email, password)
         self.user_id = self.client.user_id
+        self._watched.clear()
         await self.client.start()
         self.signed_in = True
         self.dispatch("on_chats")
@@ -186,6 +188,14 @@ class Session(EventDispatcher):
     def _changed(self, message: Message) -> None:
         self.dispatch("on_messages", message.conversation_id)
         self.dispatch("on_chats")
+
+    def watch(self, place: str, user_ids: Iterable[str]) -> None:
+        """Has the presence of these users told by `on_people`, for one place of the screen; what
+        other places watch stays watched."""
+        watched = tuple(user_ids)
+        if self.signed_in and self._watched.get(place, ()) != watched:
+            self._watched[place] = watched
+            self.client.watch(it for ids in self._watched.values() for it in ids)
 
     # What people and chats are called
 

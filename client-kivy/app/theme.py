@@ -32,6 +32,9 @@ LIGHT = {
     "icon": "#4A4A4A",
     "toast": "#303030",
     "toast_text": "#FFFFFF",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
 }
 DARK = {
     "rail": "#1C1C1E",
@@ -61,6 +64,9 @@ DARK = {
     "icon": "#B8B8BD",
     "toast": "#E6E6E6",
     "toast_text": "#161616",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
 }
 # What is read on what: each pair has a contrast of 4.5 or more.
 READ_ON = (
@@ -84,6 +90,7 @@ READ_ON = (
     ("link", "list"),
     ("text", "hover"),
     ("strong_text", "danger_strong"),
+    ("dim_text", "dim"),
 )
 
 

@@ -81,18 +81,23 @@ class Robot:
 
     async def press(self, text: str, inside: Widget | None = None) -> None:
         """Presses what has a text, anywhere or inside a widget."""
-        widget = await until(
-            lambda: next(
-                (
-                    it
-                    for it in self.shown(inside)
-                    if getattr(it, "text", "") == text and not it.disabled
-                ),
-                None,
+        while True:
+            widget = await until(lambda: self._saying(text, inside), text)
+            await self.frames(2)
+            # Rows of lists are shared: what this one shows may have just changed.
+            if widget is self._saying(text, inside):
+                return await self.click(widget)
+
+    def _saying(self, text: str, inside: Widget | None) -> Widget | None:
+        """Returns the first widget that can be seen, pressed, and has a text."""
+        return next(
+            (
+                it
+                for it in self.shown(inside)
+                if getattr(it, "text", "") == text and not it.disabled
             ),
-            text,
+            None,
         )
-        await self.click(widget)
 
     async def write(self, field: Widget, text: str) -> None:
         """Writes into a field as an input method does."""

@@ -41,7 +41,6 @@ class PickChat(Page):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.title = self.title or App.get_running_app().words("pick.title")
         self._friends: list[str] = []
         self._refresh = Clock.create_trigger(self._show, 0.03)
         self.bind(query=self._refresh, chosen=self._refresh)
@@ -80,7 +79,7 @@ class PickChat(Page):
         friends = [self._friend_row(user_id, name) for user_id, name in named]
         data: list[dict[str, Any]] = []
         for title, part in (("pick.recent", rows), ("pick.friends", friends)):
-            found = [it for it in part if finding.names(self.query, it["title"])]
+            found = [it for it in part if finding.means(self.query, it["title"])]
             if found:
                 data += [heading(words(title)), *found]
         if self.ids.list.data != data:
@@ -117,9 +116,13 @@ class PickChat(Page):
                 face = Factory.Chosen(key=key)
                 face.bind(on_release=lambda it: self.choose(it.key))
                 strip.add_widget(face)
-                Clock.schedule_once(lambda *_: setattr(self.ids.strip, "scroll_x", 1))
+                Clock.schedule_once(self._to_newest)
         for face in strip.children:
             face.ids.avatar.texture = rows.get(face.key, {}).get("texture")
+
+    def _to_newest(self, *_: Any) -> None:
+        strip = self.ids.strip
+        strip.scroll_x = 1 if self.ids.chosen.width > strip.width else 0
 
     # What is done
 

@@ -24,6 +24,8 @@ class Field(TextInput):
     """A field. A line with emoji is composed in a frame buffer; widths come from our own
     measure, so that cursor and letters agree."""
 
+    _label_cached: Any
+
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
         super().__init__(**options)

@@ -56,6 +56,9 @@ class ListRow(RecycleDataViewBehavior, Pressable, BoxLayout):
     icon = StringProperty("")
     """An icon in the place of the picture."""
     texture = ObjectProperty(None, allownone=True)
+    face = StringProperty("")
+    """Whose picture it is: drawn when the row comes into sight, unless there is a texture."""
+    online = BooleanProperty(False)
     heading = BooleanProperty(False)
     leads = BooleanProperty(False)
     check = OptionProperty("", options=["", "no", "yes", "fixed"])
@@ -87,6 +90,8 @@ EMPTY: dict[str, Any] = {
     "button": "",
     "icon": "",
     "texture": None,
+    "face": "",
+    "online": False,
     "heading": False,
     "leads": False,
     "check": "",

@@ -162,10 +162,18 @@ def test_whom_the_server_has_no_more_is_forgotten(cache: Cache) -> None:
         ("3号", "#"),
         ("  张三", "Z"),
         ("", "#"),
+        ("单雄信", "S"),
+        ("尉迟恭", "Y"),
+        ("简单", "J"),
     ],
 )
 def test_names_stand_under_their_letter(name: str, letter: str) -> None:
     assert sorting.initial(name) == letter
+
+
+def test_a_name_is_found_by_the_first_letters_of_what_it_is_said_as() -> None:
+    assert sorting.initials("单于波波") == "cybb"
+    assert sorting.pinyin("曾国藩") == "zengguofan"
 
 
 def test_names_are_in_the_order_of_pinyin_and_those_without_a_letter_last() -> None:
