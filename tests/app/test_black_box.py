@@ -37,7 +37,9 @@ class Desktop:
 
     async def appear(self) -> None:
         """Waits for the window."""
-        found = await run("xdotool", "search", "--sync", "--onlyvisible", "--pid", self._process.pid)
+        found = await run(
+            "xdotool", "search", "--sync", "--onlyvisible", "--pid", self._process.pid
+        )
         self.window = found.splitlines()[-1]
         await run("xdotool", "windowfocus", "--sync", self.window)
 
