@@ -33,9 +33,20 @@ from app.theme import Theme  # noqa: E402
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
-ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
-KIT = ("icon", "badge", "avatar", "button", "field", "qr", "page", "section", "listing", "empty")
+KIT = (
+    "icon",
+    "badge",
+    "avatar",
+    "button",
+    "field",
+    "form_field",
+    "qr",
+    "page",
+    "section",
+    "listing",
+    "empty",
+)
 
 
 class HongyanApp(App):
@@ -53,13 +64,17 @@ class HongyanApp(App):
         self.words = Words()
         self.preferences = Preferences(home / "preferences.json")
         self.looks = Looks(self.preferences, self.theme, self.words)
-        self._address = address
+        # What was said at the start holds, then what was chosen in the app.
+        self._address = address or self.preferences.address or DEFAULT_ADDRESS
         self._home = home
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -74,12 +89,16 @@ class HongyanApp(App):
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
+        self.keys = Shortcuts(self)
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
+        Window.softinput_mode = "below_target"
         return self.root_layer
 
     def on_start(self) -> None:
+        # When the window has its size, which says whether there is room for a chat.
+        Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.spawn(self.looks.follow())
         self.session.open()
 
@@ -108,9 +127,9 @@ class HongyanApp(App):
 
     # What screens ask for
 
-    def open_chat(self, conversation_id: str) -> None:
-        """Opens a chat."""
-        self.desk.open(conversation_id)
+    def open_chat(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, at a message if a seq is given."""
+        self.desk.open(conversation_id, seq)
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
@@ -130,12 +149,7 @@ class HongyanApp(App):
             if layer.is_open:
                 layer.close()
                 return True
-        return bool(self.session.signed_in and self.desk.back())
-
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK):
-            return self.back()
-        return bool(self.dialogs.on_key(key))
+        return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -147,7 +161,6 @@ class HongyanApp(App):
             Window.fbind(event, self._wake)
         Window.fbind("size", self._wake)
         Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self._wake)
-        Window.bind(on_keyboard=self._on_key)
         self.session.bind(on_messages=self._wake)
         self._wake()
 
@@ -182,8 +195,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="hongyan-desktop", description="鸿雁 Hongyan, the app.")
     made.add_argument(
         "--address",
-        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
-        help=f"the gateway ({DEFAULT_ADDRESS})",
+        default=os.environ.get("HONGYAN_ADDRESS_URL", ""),
+        help=f"the gateway (what was chosen in the app, else {DEFAULT_ADDRESS})",
     )
     made.add_argument("--profile", default="desktop", help="which of several accounts to be")
     made.add_argument("--home", type=Path, help="the profile's folder")

@@ -6,7 +6,10 @@ from typing import Any
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
     # Chats
+    "box": ("box", "Box"),
     "pick_chat": ("pick_chat", "PickChat"),
+    "search": ("search", "SearchPage"),
+    "shortcuts": ("shortcuts", "ShortcutsPage"),
     # People
     "person": ("person", "Person"),
     "pick_people": ("pick_people", "PickPeople"),

@@ -47,12 +47,6 @@ def initials(name: str) -> str:
     return "".join(it[:1] for it in _said(name))
 
 
-def initials(name: str) -> str:
-    """Returns the first letter of how each part of a name is said: 王伟 is ww, Kai Li is kl."""
-    parts = (part for word in name.split() for part in lazy_pinyin(word, style=Style.NORMAL))
-    return "".join(pinyin(it)[:1] for it in parts)
-
-
 def initial(name: str) -> str:
     """Returns the letter under which a name stands: A to Z, or # for what has none."""
     first = pinyin(name.strip())[:1].upper()

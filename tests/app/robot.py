@@ -124,6 +124,7 @@ class Robot:
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)
+        app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
         app.desk.tab = "chats"

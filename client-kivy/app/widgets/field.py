@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kivy.app import App
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     ClearBuffers,
@@ -14,6 +15,7 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
+from kivy.properties import BooleanProperty
 from kivy.uix.textinput import TextInput
 
 from app import kv
@@ -25,6 +27,9 @@ class Field(TextInput):
     measure, so that cursor and letters agree."""
 
     _label_cached: Any
+
+    wrong = BooleanProperty(False)
+    """Whether what stands in it is not accepted."""
 
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
@@ -89,6 +94,15 @@ class Field(TextInput):
         texture.flip_vertical()
         self._frames = [*self._frames[-40:], frame]
         return texture
+
+    def keyboard_on_key_down(
+        self, window: Any, keycode: tuple[int, str], text: str | None, modifiers: list[str]
+    ) -> bool:
+        """Shortcuts work while one writes; what is none is for the field."""
+        keys = getattr(App.get_running_app(), "keys", None)
+        if keys and keys.press(keycode[0], modifiers):
+            return True
+        return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
     def do_backspace(self, from_undo: bool = False, mode: str = "bkspc") -> None:
         end = self.cursor_index()
