@@ -40,8 +40,19 @@ class Touch(MotionEvent):
 class Robot:
     """Uses one app."""
 
-    def __init__(self, app: HongyanApp) -> None:
+    def __init__(self, app: HongyanApp, size: tuple[int, int] = WIDE) -> None:
         self.app = app
+        self._size = size
+        self._lasting: set[Any] = set()
+
+    async def calm(self, seconds: float = 5) -> None:
+        """Waits until what the screens asked for has come: no short task, and some frames."""
+        tasks = self.app.session._tasks
+        ends = asyncio.get_running_loop().time() + seconds
+        quiet = 0
+        while quiet < 4 and asyncio.get_running_loop().time() < ends:
+            await self.frames(2)
+            quiet = 0 if tasks - self._lasting else quiet + 1
 
     async def frames(self, count: int = 3) -> None:
         """Lets the app draw some frames."""
@@ -116,6 +127,7 @@ class Robot:
             await session.login(email, PASSWORD)
             await session.client.caught_up()
         await self.tidy()
+        self._lasting = set(session._tasks)
 
     async def tidy(self) -> None:
         """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
@@ -129,7 +141,7 @@ class Robot:
         app.desk.chat.close()
         app.desk.tab = "chats"
         app.preferences.looks, app.preferences.language, app.preferences.scale = "light", "zh", 1.0
-        await self.resize(*WIDE)
+        await self.resize(*self._size)
 
     async def resize(self, width: int, height: int) -> None:
         """Gives the window a size and waits until the app has it."""
