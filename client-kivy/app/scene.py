@@ -120,7 +120,8 @@ def _water(above: Image.Image, height: int, palette: Palette) -> Image.Image:
         depth = made.random() ** 1.6
         row, long = height * (0.04 + 0.9 * depth), width * (0.015 + 0.05 * made.random())
         left = made.random() * width
-        colour = _mixed(water.getpixel((min(width - 1, int(left)), int(row))), light, 0.35)
+        ground_at = _mixed(palette.sky_low, front, row / height)
+        colour = _mixed(ground_at, light, 0.35)
         draw.line((left, row, left + long, row), colour, max(1, round(FINER * (0.6 + depth))))
     return water
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from kivy.app import App
@@ -165,11 +166,9 @@ class Chats(BoxLayout):
         """Asks what to begin."""
         app = App.get_running_app()
         items = [Item(app.words("chats.new_chat"), self.begin, "message_plus_outline")]
-        items += [
-            Item(app.words(text), lambda page=page: app.go(page), icon)
-            for page, text, icon in BEGINNINGS
-            if page in pages.PAGES
-        ]
+        for page, text, icon in BEGINNINGS:
+            if page in pages.PAGES:
+                items.append(Item(app.words(text), partial(app.go, page), icon))
         app.menu.show(where, items)
 
     def begin(self) -> None:

@@ -81,8 +81,7 @@ class Desk(BoxLayout):
     def _arrange(self, *_: Any) -> None:
         pane: Widget = getattr(self, self.tab)
         parts = (self.rail, self.tabs, self.chats, self.contacts, self.settings, self.chat)
-        parts = (*parts, self.hits)
-        for widget in (*parts, *self.pages):
+        for widget in (*parts, self.hits, *self.pages):
             if widget.parent:
                 widget.parent.remove_widget(widget)
         self.clear_widgets()

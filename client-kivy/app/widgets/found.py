@@ -114,6 +114,7 @@ class FoundList(RecycleView):
     nothing = BooleanProperty(False)
     """Whether the search has ended and found nothing."""
     data: list[dict[str, Any]]
+    scroll_y: float
 
     __events__ = ("on_opened", "on_all")
 

@@ -1,4 +1,4 @@
-"""The ground of the first screens: `scene` drawn for the window, anew when it or the theme changes."""
+"""The ground of the first screens: `scene`, drawn for the size and the theme of the window."""
 
 import asyncio
 from typing import Any

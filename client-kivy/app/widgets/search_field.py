@@ -1,4 +1,4 @@
-"""A field to look for something: a glass before it, a cross behind it, and keys for what is found."""
+"""A field to look for something, with a cross to empty it, and keys for what is found."""
 
 from typing import Any
 
