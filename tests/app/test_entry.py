@@ -8,6 +8,7 @@ import pytest
 from app import passwords, scene, theme
 from app.preferences import Preferences
 from loadtest.accounts import PASSWORD, mailed_code
+from tests.app.test_chats import key_press
 from tests.faults.people import Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,15 +40,6 @@ async def code_of(town: Town, email: str, before: str | None = None) -> str:
         ),
         "the mail",
     )
-
-
-async def key(robot: Any, code: int, text: str = "", modifiers: tuple[str, ...] = ()) -> None:
-    """Presses a key."""
-    from kivy.core.window import Window  # noqa: PLC0415
-
-    if not Window.dispatch("on_key_down", code, 0, text, list(modifiers)):
-        Window.dispatch("on_keyboard", code, 0, text, list(modifiers))
-    await robot.frames(2)
 
 
 async def test_the_welcome_fits_everywhere_in_both_languages(robot: Any, door: None) -> None:
@@ -114,7 +106,7 @@ async def test_an_account_is_made_and_its_password_set_anew(
     await until_true(lambda: form(robot).ids.code.ids.field.focus, "the cursor is there")
     await write(robot, "code", code)
     await write(robot, "password", PASSWORD)
-    await key(robot, 13)  # Enter in the last field
+    await key_press(robot, 13)  # Enter in the last field
     await until_true(lambda: app.session.signed_in, "logged in")
     await app.session.logout()
     await robot.sees("见字如面")
@@ -142,10 +134,10 @@ async def test_enter_and_tab_go_on_and_escape_goes_back(robot: Any, door: None) 
     await robot.press("登录")
     await until_true(lambda: robot.app.entry.form == "login", "the form")
     await write(robot, "email", "ling@example.org")
-    await key(robot, 13)
+    await key_press(robot, 13)
     assert form(robot).ids.password.ids.field.focus
     await write(robot, "email", "ling@example.org")
-    await key(robot, 9)
+    await key_press(robot, 9)
     assert form(robot).ids.password.ids.field.focus
     eye = next(it for it in robot.named("IconButton") if it.name == "eye_off_outline")
     await robot.click(eye)
@@ -153,9 +145,9 @@ async def test_enter_and_tab_go_on_and_escape_goes_back(robot: Any, door: None) 
     await robot.press("没有账号？注册")
     await until_true(lambda: robot.app.entry.form == "register", "another form")
     assert form(robot).ids.email.text == "ling@example.org"
-    await key(robot, 27)
+    await key_press(robot, 27)
     if robot.app.entry.form != "welcome":  # the first one took the cursor out of a field
-        await key(robot, 27)
+        await key_press(robot, 27)
     await robot.sees("见字如面")
 
 

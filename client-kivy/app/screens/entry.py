@@ -31,7 +31,7 @@ FORMS = ("welcome", "login", "register", "reset")
 class AwayNote(BoxLayout):
     """Says that the server cannot be reached, which one it is, and how to choose another."""
 
-    entry = ObjectProperty(None)
+    entry = ObjectProperty(None, rebind=True)
     shown = BooleanProperty(False)
 
 
