@@ -78,11 +78,6 @@ def chats(session: Session) -> list[Chat]:
     )
 
 
-def unread(listed: Iterable[Chat], now: datetime) -> int:
-    """Returns how much is new for the badge of the app: muted chats and boxes do not count."""
-    return sum(abs(it.unread) for it in listed if not it.box and not it.muted(now))
-
-
 class Rows:
     """Makes rows from what the session knows, for one moment."""
 

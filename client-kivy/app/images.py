@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from kivy.graphics.texture import Texture
-from PIL import Image, ImageOps
+from PIL import Image, ImageGrab, ImageOps
 
 # The longest side that every graphics driver takes as one texture.
 PIXELS = 4096
@@ -56,3 +56,15 @@ def suffix_of(data: bytes) -> str:
     """Returns the end of the name that fits an image file's content."""
     with Image.open(io.BytesIO(data)) as image:
         return {"JPEG": ".jpg"}.get(image.format or "", f".{(image.format or 'png').lower()}")
+
+
+def from_clipboard() -> Image.Image | None:
+    """Returns the picture on the clipboard, made for a thread; None when there is none."""
+    try:
+        found = ImageGrab.grabclipboard()
+    except (OSError, ValueError, NotImplementedError, SyntaxError):
+        # No picture there, or nothing that could ask the clipboard.
+        return None
+    if isinstance(found, list):  # files that were copied
+        return _opened(Path(found[0])) if found else None
+    return found.convert("RGBA") if found is not None else None

@@ -80,6 +80,12 @@ TABLE: tuple[tuple[str, tuple[Shortcut, ...]], ...] = (
         (
             Shortcut("new_chat", "keys.new_chat", (with_main("n"),)),
             Shortcut("find", "keys.find", (with_main("f"),)),
+            # The field of a chat has these; `enter_sends` says which of two is which.
+            Shortcut("", "keys.send", (Keys(13), with_main("\r"))),
+            Shortcut("", "keys.line", (Keys(13, frozenset({"shift"})), Keys(13))),
+            Shortcut("", "keys.all", (with_main("a"),)),
+            Shortcut("", "keys.copy", (with_main("c"),)),
+            Shortcut("", "keys.paste", (with_main("v"),)),
         ),
     ),
     ("keys.helping", (Shortcut("help", "keys.help", (Keys(F1), with_main("/"))),)),

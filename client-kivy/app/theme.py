@@ -5,6 +5,8 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
 from kivy.utils import get_color_from_hex
 
 LIGHT = {
+    # First: the rule of an icon sets it, and what the icon stands for may set another after it.
+    "icon": "#4A4A4A",
     "rail": "#EAEAEA",
     "list": "#F7F7F7",
     "ground": "#F2F2F2",
@@ -18,6 +20,8 @@ LIGHT = {
     "mine_text": "#10240A",
     "peer": "#FFFFFF",
     "peer_text": "#161616",
+    "mine_text_link": "#0B5394",
+    "peer_text_link": "#1A5FB4",
     "field": "#FFFFFF",
     "accent": "#06AE56",
     "strong": "#067A3E",
@@ -30,7 +34,6 @@ LIGHT = {
     "danger_down": "#9C1F1F",
     "link": "#067A3E",
     "shadow": "#00000024",
-    "icon": "#4A4A4A",
     "toast": "#303030",
     "toast_text": "#FFFFFF",
     "dim": "#101012F5",
@@ -45,6 +48,7 @@ LIGHT = {
     "goose": "#35594C",
 }
 DARK = {
+    "icon": "#B8B8BD",
     "rail": "#1C1C1E",
     "list": "#202022",
     "ground": "#151516",
@@ -58,6 +62,8 @@ DARK = {
     "mine_text": "#F2FFF5",
     "peer": "#2D2D31",
     "peer_text": "#EDEDED",
+    "mine_text_link": "#D5E8FF",
+    "peer_text_link": "#8AB8FF",
     "field": "#2A2A2D",
     "accent": "#20C268",
     "strong": "#0A8444",
@@ -70,7 +76,6 @@ DARK = {
     "danger_down": "#9C1F1F",
     "link": "#20C268",
     "shadow": "#00000080",
-    "icon": "#B8B8BD",
     "toast": "#E6E6E6",
     "toast_text": "#161616",
     "dim": "#101012F5",
@@ -97,6 +102,8 @@ READ_ON = (
     ("secondary", "field"),
     ("mine_text", "mine"),
     ("peer_text", "peer"),
+    ("mine_text_link", "mine"),
+    ("peer_text_link", "peer"),
     ("strong_text", "strong"),
     ("badge_text", "badge"),
     ("toast_text", "toast"),
@@ -125,7 +132,12 @@ class _Base(EventDispatcher):
 
     def _apply(self, *_: object) -> None:
         for name, value in (DARK if self.dark else LIGHT).items():
-            setattr(self, name, get_color_from_hex(value))
+            color = get_color_from_hex(value)
+            if getattr(self, name) == color:
+                # Told all the same: what a rule sets from it, another rule may just have undone.
+                self.property(name).dispatch(self)
+            else:
+                setattr(self, name, color)
 
 
 # Properties must be there when the class is made: set later, all would share one place.

@@ -37,6 +37,7 @@ from hongyan_client.errors import (
 from hongyan_client.groups import Groups
 from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
 from hongyan_client.local import Local, open_local
+from hongyan_client.login_codes import LoginCodes
 from hongyan_client.model import (
     Account,
     ConnectionChanged,
@@ -57,7 +58,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-class Client(Talk, People, Groups, Avatars, BotOwner):
+class Client(Talk, People, Groups, Avatars, BotOwner, LoginCodes):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -154,11 +155,7 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
     ) -> Account:
         """Opens a session for this device; whoever was logged in here before is logged out."""
         await self._stop()
-        device = account_pb2.Device(
-            id=self._device_id(),
-            name=device_name or system.node()[:64] or "unnamed",
-            platform=platform or system.system().lower() or "unknown",
-        )
+        device = self._device(device_name, platform)
         account = await self.account.login(email, password, device)
         self._close_local()
         return account
@@ -168,6 +165,14 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
         await self._stop()
         await self.account.login_as_bot(token)
         self._close_local()
+
+    def _device(self, name: str, platform: str) -> account_pb2.Device:
+        """Returns this device as sessions name it."""
+        return account_pb2.Device(
+            id=self._device_id(),
+            name=name or system.node()[:64] or "unnamed",
+            platform=platform or system.system().lower() or "unknown",
+        )
 
     def _device_id(self) -> str:
         """Returns the device's id, made once and kept through log-outs."""
@@ -252,6 +257,22 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
     async def end_session(self, session_id: str) -> None:
         """Ends a session of the account; "current" is this one, but `logout` is better."""
         await self.account.end_session(session_id)
+
+    # What lies on this device
+
+    async def clear_cache(self) -> None:
+        """Drops what the server has too, messages above all, and fetches again what is needed.
+
+        What waits to be sent stays.
+        """
+        started = self.is_started
+        await self._stop()
+        local = self._open()
+        local.sync.apply_reset()
+        await asyncio.to_thread(local.cache.compact)
+        self._close_local()
+        if started:
+            await self.start()
 
     # The live connection
 

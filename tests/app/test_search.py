@@ -125,7 +125,8 @@ async def test_one_chat_is_searched_and_what_is_found_gone_through(
     await key_press(robot, ENTER)
     await robot.sees("1/3")
     hits = app.desk.hits
-    assert hits.parent and app.desk.chat.conversation_id == id
+    assert hits.parent
+    assert app.desk.chat.conversation_id == id
     older = next(it for it in robot.named("IconButton") if it.name == "chevron_up")
     await robot.click(older)
     await robot.sees("2/3")

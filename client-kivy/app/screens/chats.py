@@ -19,6 +19,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.label import Label
 
 from app import chat_rows, kv, pages
+from app.desktop import badge
 from app.faces import Faces
 from app.searching import Searching
 from app.session import Session
@@ -92,7 +93,7 @@ class Chats(BoxLayout):
         listed = [it for it in chats if not it.box]
         new = [it for it in listed if it.unread]
         self.unread = len(new)
-        self.session.unread = chat_rows.unread(listed, rows.now)
+        self.session.unread = badge.unread(self.session)
         if not new and self.filter == "unread" and not self.selected:
             self.filter = "all"
         shown = listed

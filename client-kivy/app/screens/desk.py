@@ -138,9 +138,7 @@ class Desk(BoxLayout):
         self.leave_all()
         if self.hits.conversation_id != conversation_id:
             self.hits.conversation_id = ""
-        self.chat.open(conversation_id)
-        if seq and hasattr(self.chat, "jump"):
-            self.chat.jump(seq)
+        self.chat.open(conversation_id, seq)
         known = self.session.client.conversation(conversation_id)
         if known and known.settings.marked_unread:
             client = self.session.client
@@ -221,6 +219,8 @@ class Desk(BoxLayout):
             self.leave(self.pages[-1])
             return True
         if self.chats.parent and self.chats.leave_search():
+            return True
+        if self.chat.conversation_id and self.chat.parent and self.chat.step_back():
             return True
         if self._has_hits:
             self.close_hits()

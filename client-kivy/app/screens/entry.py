@@ -6,6 +6,7 @@ from kivy.app import App
 from kivy.metrics import dp
 from kivy.properties import (
     BooleanProperty,
+    ListProperty,
     NumericProperty,
     ObjectProperty,
     OptionProperty,
@@ -45,8 +46,10 @@ class Entry(FloatLayout):
     """Whether the server could not be reached just now."""
     address = StringProperty("")
     narrow = BooleanProperty(False)
+    edges = ListProperty([0, 0, 0, 0])
+    """What covers the window on a phone, in pixels: left, top, right, bottom."""
     edge = NumericProperty(0)
-    """What bars of a phone cover at top and bottom, in pixels."""
+    """What is covered at top and bottom together."""
     head = NumericProperty(0)
     """How high the welcome leaves the sky free above itself."""
 
@@ -72,6 +75,9 @@ class Entry(FloatLayout):
     def _measure(self, *_: Any) -> None:
         self.narrow = self.width < dp(WIDE)
         self.head = max(dp(16), self.height * SKY) if self.narrow else dp(8)
+
+    def on_edges(self, *_: Any) -> None:
+        self.edge = self.edges[1] + self.edges[3]
 
     def _show(self, *_: Any) -> None:
         self.ids.place.clear_widgets()

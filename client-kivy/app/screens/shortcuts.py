@@ -26,8 +26,15 @@ class ShortcutsPage(Page):
             section = Section(title=words(heading))
             column.add_widget(section)
             for it in part:
-                shown = [one.label for one in it.keys if one.key != keys.BACK]
-                section.add_widget(Row(label=words(it.text), value="   ".join(shown)))
+                section.add_widget(Row(label=words(it.text), value=self._label(it)))
+
+    @staticmethod
+    def _label(shortcut: keys.Shortcut) -> str:
+        shown = [it.label for it in shortcut.keys if it.key != keys.BACK]
+        if shortcut.text in ("keys.send", "keys.line"):
+            # Which of the two it is was chosen in the settings.
+            shown = shown[:1] if App.get_running_app().preferences.enter_sends else shown[1:]
+        return "   ".join(shown)
 
 
 kv.load(__file__)

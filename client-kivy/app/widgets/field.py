@@ -1,5 +1,6 @@
 """Fields to write in, with emoji in colour; backspace takes a whole emoji."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kivy.app import App
@@ -15,11 +16,12 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
-from kivy.properties import BooleanProperty
+from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.textinput import TextInput
 
 from app import kv
-from app.text import CLUSTER, EMOJI_WIDTH, emoji_texture, run_texture, width_of
+from app.clusters import CLUSTER
+from app.text import EMOJI_WIDTH, emoji_texture, run_texture, width_of
 
 
 class Field(TextInput):
@@ -27,12 +29,15 @@ class Field(TextInput):
     measure, so that cursor and letters agree."""
 
     _label_cached: Any
+    composition = StringProperty("")
+    """What an input method is putting together: shown at the cursor, not yet part of the text."""
 
     wrong = BooleanProperty(False)
     """Whether what stands in it is not accepted."""
 
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
+        self._label_cached: Any = None
         super().__init__(**options)
         for name in ("foreground_color", "hint_text_color"):
             self.fbind(name, self._recolor)
@@ -96,7 +101,7 @@ class Field(TextInput):
         return texture
 
     def keyboard_on_key_down(
-        self, window: Any, keycode: tuple[int, str], text: str | None, modifiers: list[str]
+        self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
         """Shortcuts work while one writes; what is none is for the field."""
         keys = getattr(App.get_running_app(), "keys", None)

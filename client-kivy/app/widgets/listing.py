@@ -34,6 +34,13 @@ class Listing(RecycleView):
     def on_menu(self, key: str, where: Sequence[float]) -> None:
         """A row was pressed with the right button, or long, at a place of the window."""
 
+    def jump(self, index: int) -> None:
+        """Shows a row at the top, or as near to it as the list's end allows."""
+        heights = [it["key_size"][1] for it in self.data]
+        free = sum(heights) - self.height
+        if free > 0:
+            self.scroll_y = max(0.0, 1 - sum(heights[:index]) / free)
+
 
 def row(key: str, title: str, **values: Any) -> dict[str, Any]:
     """Returns the data of a row; the values are the properties of `ListRow`."""

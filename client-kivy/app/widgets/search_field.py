@@ -1,5 +1,6 @@
 """A field to look for something, with a cross to empty it, and keys for what is found."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kivy.properties import StringProperty
@@ -15,7 +16,7 @@ class SearchInput(Field):
     """The field itself: up, down and Enter are for the results."""
 
     def keyboard_on_key_down(
-        self, window: Any, keycode: tuple[int, str], text: str | None, modifiers: list[str]
+        self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
         if not modifiers and keycode[0] in (UP, DOWN):
             self.parent.dispatch("on_move", -1 if keycode[0] == UP else 1)
