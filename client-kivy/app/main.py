@@ -17,7 +17,7 @@ from kivy.factory import Factory  # noqa: E402
 from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
-from app import fonts  # noqa: E402
+from app import fonts, phone  # noqa: E402
 from app.desktop import Desktop, command  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
@@ -29,7 +29,6 @@ from app.theme import Theme  # noqa: E402
 
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
-ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
 KIT = (
     "icon",
@@ -37,6 +36,7 @@ KIT = (
     "avatar",
     "button",
     "field",
+    "form_field",
     "qr",
     "page",
     "section",
@@ -61,7 +61,8 @@ class HongyanApp(App):
         self.words = Words()
         self.preferences = Preferences(home / "preferences.json")
         self.looks = Looks(self.preferences, self.theme, self.words)
-        self._address = address
+        # What was said at the start holds, then what was chosen in the app.
+        self._address = address or self.preferences.address or command.gateway()
         self._home = home
         self.desktop = Desktop(self, home)
         super().__init__(**options)
@@ -69,6 +70,9 @@ class HongyanApp(App):
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -85,14 +89,25 @@ class HongyanApp(App):
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
+        self.keys = Shortcuts(self)
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
+        Window.softinput_mode = "below_target"
+        phone.watch(self._keep_off)
         return self.root_layer
 
     def on_start(self) -> None:
+        # When the window has its size, which says whether there is room for a chat.
+        Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.open()
         self.desktop.start()
+
+    def _keep_off(self, edges: phone.Edges) -> None:
+        """Keeps the screens off what covers the window's edges on a phone."""
+        top, right, bottom, left = edges
+        self.desk.padding = (left, top, right, bottom)
+        self.entry.edges = (left, top, right, bottom)
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
@@ -119,9 +134,9 @@ class HongyanApp(App):
 
     # What screens ask for
 
-    def open_chat(self, conversation_id: str) -> None:
-        """Opens a chat."""
-        self.desk.open(conversation_id)
+    def open_chat(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, at a message if a seq is given."""
+        self.desk.open(conversation_id, seq)
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
@@ -147,12 +162,7 @@ class HongyanApp(App):
             if layer.is_open:
                 layer.close()
                 return True
-        return bool(self.session.signed_in and self.desk.back())
-
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK):
-            return self.back()
-        return bool(self.dialogs.on_key(key))
+        return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -164,7 +174,6 @@ class HongyanApp(App):
             Window.fbind(event, self.wake)
         Window.fbind("size", self.wake)
         Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
-        Window.bind(on_keyboard=self._on_key)
         self.session.bind(on_messages=self.wake)
         self.wake()
 

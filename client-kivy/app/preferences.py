@@ -34,6 +34,10 @@ class Preferences(EventDispatcher):
     notify_sound = BooleanProperty(True)
     close_to_tray = BooleanProperty(True)
     recent_emoji = ListProperty([])
+    recent_searches = ListProperty([])
+    """What was looked for, the newest first."""
+    address = StringProperty("")
+    """The gateway that was chosen in the app; empty: the usual one."""
     window = DictProperty({})
     """Where the window was: left, top, width, height, maximized."""
     tab = StringProperty("chats")
