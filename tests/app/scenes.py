@@ -1,9 +1,63 @@
 """What the pictures are taken of: how the app is brought to each screen, in the order of use."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tests.app.shots import Stage, of_page, scene
-from tests.app.village import portrait
+from tests.app.village import Village, portrait
+
+Scene = Callable[["Stage"], Awaitable[Any]]
+
+
+@dataclass
+class Stage:
+    """The app in front of the camera, and the world that it shows."""
+
+    robot: Any
+    village: Village
+
+    @property
+    def app(self) -> Any:
+        """The app."""
+        return self.robot.app
+
+    def id_of(self, key: str) -> str:
+        """Returns somebody's user id."""
+        return str(self.village.people[key].client.user_id)
+
+    async def chat(self, conversation_id: str) -> None:
+        """Opens a chat and waits until its rows are there."""
+        self.app.open_chat(conversation_id)
+        await self.robot.frames(12)
+
+    async def page(self, name: str, **options: Any) -> None:
+        """Opens a page and gives it time to load what it shows."""
+        self.app.go(name, **options)
+        await self.robot.calm()
+
+
+SCENES: dict[str, Scene] = {}
+"""What pictures are taken of, by name, in this order; `door…` are those of nobody."""
+
+
+def scene(name: str) -> Callable[[Scene], Scene]:
+    """Adds a scene under a name."""
+
+    def add(function: Scene) -> Scene:
+        SCENES[name] = function
+        return function
+
+    return add
+
+
+def of_page(name: str, page: str, **options: Any) -> None:
+    """Adds a page as a scene; options that are functions are asked for their value then."""
+
+    async def show(stage: Stage) -> None:
+        given = {key: value(stage) if callable(value) else value for key, value in options.items()}
+        await stage.page(page, **given)
+
+    SCENES[name] = show
 
 
 def door(stage: Stage, name: str) -> None:
@@ -114,7 +168,10 @@ async def _dialog(stage: Stage) -> None:
     words = stage.app.words
     stage.app.session.spawn(
         stage.app.dialogs.confirm(
-            words("settings.logout"), words("chats.none_hint"), yes=words("settings.logout"), danger=True
+            words("settings.logout"),
+            words("chats.none_hint"),
+            yes=words("settings.logout"),
+            danger=True,
         )
     )
     await stage.robot.frames(6)
