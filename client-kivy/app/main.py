@@ -64,6 +64,7 @@ class HongyanApp(App):
         self._address = address
         self._home = home
         self.desktop = Desktop(self, home)
+        self.code_login: Any = None
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
@@ -99,7 +100,10 @@ class HongyanApp(App):
         if not self.session.signed_in:
             self.desk.leave_all()
             self.desk.chat.close()
-        self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
+            self.root_layer.add_widget(self.code_login or self.entry)
+        else:
+            self.close_code_login()
+            self.root_layer.add_widget(self.desk)
         for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
 
@@ -135,6 +139,23 @@ class HongyanApp(App):
         """Opens a page and waits for what is chosen there; None: nothing was."""
         return await self.desk.pick(name, **options)
 
+    def open_code_login(self, link: str = "") -> None:
+        """Opens what takes a code that another device shows; with its link, goes on at once."""
+        from app.screens.code_login import CodeLogin  # noqa: PLC0415
+
+        self.close_code_login()
+        self.code_login = CodeLogin()
+        self._choose()
+        self.code_login.entered(link)
+
+    def close_code_login(self) -> None:
+        """Goes back to the door."""
+        if self.code_login is not None:
+            page, self.code_login = self.code_login, None
+            page.left()
+            if not self.session.signed_in:
+                self._choose()
+
     def follow(self, link: str) -> None:
         """Goes where a link leads that came from outside."""
         from app.links import open_link  # noqa: PLC0415
@@ -147,6 +168,9 @@ class HongyanApp(App):
             if layer.is_open:
                 layer.close()
                 return True
+        if self.code_login is not None:
+            self.close_code_login()
+            return True
         return bool(self.session.signed_in and self.desk.back())
 
     def _on_key(self, _: Any, key: int, *__: Any) -> bool:

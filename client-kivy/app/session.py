@@ -274,8 +274,6 @@ class Session(EventDispatcher):
         """Returns what is known of a user; who is not known yet is asked for."""
         if not self.client.user_id:
             return None
-        if not user_id or not self.signed_in:
-            return None
         known = self.client.known_user(user_id)
         if known is None and user_id not in self._asked:
             self._asked.add(user_id)
@@ -295,8 +293,6 @@ class Session(EventDispatcher):
     def name(self, user_id: str) -> str:
         """Returns what the account calls a user, "" while nobody knows."""
         if not self.client.user_id:
-            return ""
-        if not self.signed_in:
             return ""
         if remark := self.client.contact(user_id).remark:
             return remark

@@ -45,7 +45,9 @@ def titles(robot: Any) -> list[str]:
 )
 async def test_a_friend_is_found_by_what_one_remembers(words: str, found: bool) -> None:
     user = User("u", "王伟", handle="Bobo_1234")
-    assert Friend(Contact("u", friend=True, remark="同学"), "同学", user).is_found_by(words) is found
+    assert (
+        Friend(Contact("u", friend=True, remark="同学"), "同学", user).is_found_by(words) is found
+    )
 
 
 async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
@@ -74,7 +76,8 @@ async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
     await jump("W")
     await robot.sees("王伟")
     top = min(
-        (it for it in robot.named("ListRow") if it.heading), key=lambda it: -it.to_window(0, it.y)[1]
+        (it for it in robot.named("ListRow") if it.heading),
+        key=lambda it: -it.to_window(0, it.y)[1],
     )
     assert top.title == "W"
     assert contacts.ids.index.held == ""
@@ -150,7 +153,11 @@ async def test_somebody_new_is_found_by_handle_and_asked(
     await robot.sees("等待对方通过验证")
     await until(lambda: request_of(bo, mine), "the request is there")
     asked = request_of(bo, mine)
-    assert asked and (asked.greeting, asked.source, asked.state) == ("我是灵灵", "search", "pending")
+    assert asked and (asked.greeting, asked.source, asked.state) == (
+        "我是灵灵",
+        "search",
+        "pending",
+    )
     await bo.client.accept_contact(mine)
     await robot.sees("发消息")
 
@@ -239,7 +246,11 @@ async def test_presence_is_told_of_those_in_sight(robot: Any, me: Device, town: 
 
 async def test_the_plus_leads_to_the_ways_of_becoming_friends(robot: Any, me: Device) -> None:
     robot.app.desk.tab = "contacts"
-    for text, title in (("添加朋友", "添加朋友"), ("扫一扫", "扫一扫"), ("我的二维码", "我的二维码")):
+    for text, title in (
+        ("添加朋友", "添加朋友"),
+        ("扫一扫", "扫一扫"),
+        ("我的二维码", "我的二维码"),
+    ):
         await robot.click(robot.app.desk.contacts.ids.more)
         assert robot.outside() == []
         await robot.press(text)
