@@ -31,12 +31,17 @@ class Friend:
     def is_found_by(self, words: str) -> bool:
         """Returns whether the words are a part of the friend's name, remark or handle, or of
         how the names are said, whole (wangwei) or by first letters (ww)."""
-        words = "".join(words.casefold().split())
-        if not words:
-            return True
         names = {self.name, self.user.display_name if self.user else ""}
-        handle = self.user.handle.casefold() if self.user else ""
-        return words in handle or any(words in it for name in names for it in _said(name))
+        return is_found(words, names, self.user.handle if self.user else "")
+
+
+def is_found(words: str, names: Iterable[str], handle: str = "") -> bool:
+    """Returns whether the words are a part of a handle, or of one of the names as it is written
+    or said, whole (wangwei) or by first letters (ww)."""
+    words = "".join(words.casefold().split())
+    if not words or words in handle.casefold():
+        return True
+    return any(words in it for name in names for it in _said(name))
 
 
 async def friends(session: Session) -> list[Friend]:

@@ -5,6 +5,17 @@ from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
+    # Groups
+    "chat_info": ("chat_info", "ChatInfo"),
+    "group": ("group", "GroupInfo"),
+    "group_new": ("group_new", "GroupNew"),
+    "group_members": ("group_members", "GroupMembers"),
+    "group_choose": ("group_choose", "GroupChoose"),
+    "announcement": ("announcement", "Announcement"),
+    "group_readers": ("group_readers", "GroupReaders"),
+    "group_code": ("group_code", "GroupCode"),
+    "group_requests": ("group_requests", "GroupRequests"),
+    "join": ("join", "Join"),
     # Settings
     "about": ("about", "AboutPage"),
     "account": ("account", "AccountPage"),

@@ -57,6 +57,7 @@ class Session(EventDispatcher):
         "on_people",
         "on_typing",
         "on_arrived",
+        "on_event",
         "on_signed_out",
     )
 
@@ -100,6 +101,9 @@ class Session(EventDispatcher):
 
     def on_arrived(self, message: Message) -> None:
         """Somebody else has just said something."""
+
+    def on_event(self, event: Any) -> None:
+        """Whatever the client tells, as it is, before the other events."""
 
     def on_signed_out(self, reason: str) -> None:
         """The session has ended."""
@@ -219,6 +223,7 @@ class Session(EventDispatcher):
                 self._tell(event)
 
     def _tell(self, event: Any) -> None:
+        self.dispatch("on_event", event)
         match event:
             case ConnectionChanged(state=state):
                 self.state = state.value
@@ -307,4 +312,5 @@ class Session(EventDispatcher):
         if group.settings.name:
             return group.settings.name
         others = [it for it in group.picture_user_ids if it != self.user_id]
-        return "、".join(filter(None, (self.name(it) for it in others[:4])))
+        named = "、".join(filter(None, (self.name(it) for it in others[:4])))
+        return named or self._words("group.unnamed")

@@ -66,6 +66,8 @@ HIDEABLE = (MessageKind.TEXT, MessageKind.REMOVED)
 """The kinds that an account can hide: what did something to another message stays."""
 HIDDEN = "hidden"
 """Why a message is gone that the account has hidden."""
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Until when a chat is muted, or a member silenced, that is so without an end."""
 
 
 @dataclass(frozen=True, slots=True)

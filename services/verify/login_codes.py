@@ -143,21 +143,24 @@ class LoginCodes:
         await self._verify.take(self._policy.look, user_id)
         answer = LoginCodeState.APPROVED if approve else LoginCodeState.DECLINED
 
-        async def work(store: LoginCodeRows) -> LoginCode:
+        async def work(store: LoginCodeRows) -> tuple[LoginCode, bool]:
             code = await self._own(store, user_id, code_id, lock=True)
             if code.state is LoginCodeState.EXPIRED:
                 raise _not_found()
             if code.state is answer or (approve and code.state is LoginCodeState.USED):
-                return code
+                return code, False
             if approve and code.state is LoginCodeState.WAITING:
                 raise Precondition("LOGIN_CODE_NOT_CLAIMED", "no device has claimed the code")
             if code.state in (LoginCodeState.DECLINED, LoginCodeState.USED):
                 raise Precondition("LOGIN_CODE_ANSWERED", "the code has another answer")
-            await store.set_login_code(replace(code, state=answer))
-            LOGIN_CODES.labels(answer.name.lower()).inc()
-            return replace(code, state=answer)
+            answered = replace(code, state=answer)
+            await store.set_login_code(answered)
+            return answered, True
 
-        return await self._transaction(work)
+        code, changed = await self._transaction(work)
+        if changed:
+            LOGIN_CODES.labels(answer.name.lower()).inc()
+        return code
 
     async def _own(
         self, store: LoginCodeRows, user_id: str, code_id: str, *, lock: bool = False
@@ -213,7 +216,7 @@ class LoginCodes:
         if state is not LoginCodeState.APPROVED:
             return state, None
 
-        async def work(store: LoginCodeRows) -> tuple[Tokens, Account]:
+        async def work(store: LoginCodeRows) -> tuple[Tokens, Account] | None:
             current = await store.login_code(found.code_id, lock=True)
             if current is None:
                 raise _not_found()
@@ -221,13 +224,18 @@ class LoginCodes:
             # that comes before, or it ends the new session too.
             account = await self._living(store, current)
             await store.session(current.session_id)
-            if await self._state(store, current) is not LoginCodeState.APPROVED:
+            state = await self._state(store, current)
+            if state is LoginCodeState.DECLINED:  # the yes was taken back meanwhile
+                return None
+            if state is not LoginCodeState.APPROVED:
                 raise _not_found()
             opened = await self._verify.open_session(store, account.user_id, current.device)
             await store.set_login_code(replace(current, state=LoginCodeState.USED))
             return opened, account
 
         result = await self._transaction(work)
+        if result is None:
+            return LoginCodeState.DECLINED, None
         LOGIN_CODES.labels("used").inc()
         LOGINS.labels("ok").inc()
         return LoginCodeState.USED, result

@@ -151,7 +151,7 @@ class Robot:
             if not getattr(it, "text", "") or type(it).__name__ == "Toast":
                 continue
             left, bottom = it.to_window(it.x, it.y)
-            scrolls = any(isinstance(above, ScrollView) for above in it.walk_reverse())
+            scrolls = any(_scrolls(above) for above in it.walk_reverse())
             wide = left < -1 or left + it.width > Window.width + 1
             high = bottom < -1 or bottom + it.height > Window.height + 1
             if wide or (high and not scrolls):
@@ -168,3 +168,7 @@ class Robot:
             "a picture",
         )
         taken.rename(path)
+
+
+def _scrolls(widget: Widget) -> bool:
+    return isinstance(widget, ScrollView) or type(widget).__name__ == "MessageList"

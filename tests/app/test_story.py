@@ -175,10 +175,10 @@ async def test_many_messages_are_shown_as_they_come_and_older_ones_when_one_scro
     assert view.at_bottom()
     async with asyncio.timeout(30):
         while not any("第 0 条" in it for it in robot.texts()):
-            view.scroll_y = 1
+            view.scroll_by(-10_000)
             await robot.frames(4)
     # While one reads what is old, the newest does not pull one away.
-    view.scroll_y = 0.5
+    view.scroll_by(1_200)
     await robot.frames(4)
     assert not view.at_bottom()
     await say(bo, id, "新的")

@@ -14,10 +14,12 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
+from kivy.properties import StringProperty
 from kivy.uix.textinput import TextInput
 
 from app import kv
-from app.text import CLUSTER, EMOJI_WIDTH, emoji_texture, run_texture, width_of
+from app.clusters import CLUSTER
+from app.text import EMOJI_WIDTH, emoji_texture, run_texture, width_of
 
 
 class Field(TextInput):
@@ -25,9 +27,12 @@ class Field(TextInput):
     measure, so that cursor and letters agree."""
 
     _label_cached: Any
+    composition = StringProperty("")
+    """What an input method is putting together: shown at the cursor, not yet part of the text."""
 
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
+        self._label_cached: Any = None
         super().__init__(**options)
         for name in ("foreground_color", "hint_text_color"):
             self.fbind(name, self._recolor)

@@ -268,6 +268,20 @@ async def test_a_log_in_by_a_code_that_waited_does_not_outlive_the_end_of_the_se
     assert await world.verify.sessions(shown.caller.user_id) == []
 
 
+async def test_a_yes_can_be_taken_back_until_the_device_has_logged_in(world, shown):
+    claimed = await shown.claim()
+    await shown.answer(True)
+
+    async def decline() -> None:
+        world.desk.before_transaction = free
+        await shown.answer(False)
+
+    # Even when the claim was seen to be approved already.
+    free, world.desk.before_transaction = world.desk.before_transaction, decline
+    assert await world.login_codes.login(claimed.token, "ip") == (LoginCodeState.DECLINED, None)
+    assert len(await world.verify.sessions(shown.caller.user_id)) == 1
+
+
 async def test_who_is_suspended_is_told_so_and_not_logged_in(world, shown):
     claimed = await shown.claim()
     await shown.answer(True)
