@@ -56,7 +56,7 @@ class Preferences(EventDispatcher):
         except (OSError, ValueError):
             return
         for name, value in (kept if isinstance(kept, dict) else {}).items():
-            if name in self._names and isinstance(value, type(getattr(self, name))):
+            if name in self._names and isinstance(value, type(self._first[name])):
                 self._take(name, value)
 
     def move(self, path: Path) -> None:

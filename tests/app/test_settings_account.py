@@ -60,7 +60,7 @@ async def test_another_device_is_let_in_by_a_code(
     await robot.press("登录另一台设备")
     page = await until(lambda: next(iter(robot.named("DeviceCodePage")), None), "the page")
     await until(lambda: page.state == "waiting" and page.seconds > 100, "a code")
-    assert robot.named("QrCode")[0].texture is not None
+    await until(lambda: [it for it in robot.named("QrCode") if it.texture], "it is drawn")
     assert robot.outside() == []
     phone = town.device("phone")
     claim = await phone.client.claim_login_code(
