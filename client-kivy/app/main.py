@@ -17,7 +17,7 @@ from kivy.factory import Factory  # noqa: E402
 from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
-from app import fonts  # noqa: E402
+from app import fonts, phone  # noqa: E402
 from app.desktop import Desktop, command  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
@@ -29,7 +29,6 @@ from app.theme import Theme  # noqa: E402
 
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
-ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
 KIT = (
     "icon",
@@ -37,6 +36,7 @@ KIT = (
     "avatar",
     "button",
     "field",
+    "form_field",
     "qr",
     "page",
     "section",
@@ -70,6 +70,9 @@ class HongyanApp(App):
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -78,7 +81,7 @@ class HongyanApp(App):
         from app.widgets.viewer import Viewer  # noqa: PLC0415
 
         self.session = Session(
-            self._address, self._home, self.refused, self.words, self.desktop.tokens
+            self.gateway(), self._home, self.refused, self.words, self.desktop.tokens
         )
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
@@ -86,14 +89,29 @@ class HongyanApp(App):
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
+        self.keys = Shortcuts(self)
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
+        Window.softinput_mode = "below_target"
+        phone.watch(self._keep_off)
         return self.root_layer
 
+    def gateway(self) -> str:
+        """Returns where the server is: what was said at the start, then what was chosen here."""
+        return self._address or str(self.preferences.address) or command.gateway()
+
     def on_start(self) -> None:
+        # When the window has its size, which says whether there is room for a chat.
+        Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.open()
         self.desktop.start()
+
+    def _keep_off(self, edges: phone.Edges) -> None:
+        """Keeps the screens off what covers the window's edges on a phone."""
+        top, right, bottom, left = edges
+        self.desk.padding = (left, top, right, bottom)
+        self.entry.edges = (left, top, right, bottom)
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
@@ -123,9 +141,9 @@ class HongyanApp(App):
 
     # What screens ask for
 
-    def open_chat(self, conversation_id: str) -> None:
-        """Opens a chat."""
-        self.desk.open(conversation_id)
+    def open_chat(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, at a message if a seq is given."""
+        self.desk.open(conversation_id, seq)
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
@@ -144,7 +162,7 @@ class HongyanApp(App):
         from app.screens.code_login import CodeLogin  # noqa: PLC0415
 
         self.close_code_login()
-        self.code_login = CodeLogin()
+        self.code_login = CodeLogin(padding=self.desk.padding)
         self._choose()
         self.code_login.entered(link)
 
@@ -171,12 +189,7 @@ class HongyanApp(App):
         if self.code_login is not None:
             self.close_code_login()
             return True
-        return bool(self.session.signed_in and self.desk.back())
-
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK):
-            return self.back()
-        return bool(self.dialogs.on_key(key))
+        return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -188,7 +201,6 @@ class HongyanApp(App):
             Window.fbind(event, self.wake)
         Window.fbind("size", self.wake)
         Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
-        Window.bind(on_keyboard=self._on_key)
         self.session.bind(on_messages=self.wake)
         self.wake()
 

@@ -5,6 +5,10 @@ from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
+    # Chats
+    "box": ("box", "Box"),
+    "pick_chat": ("pick_chat", "PickChat"),
+    "search": ("search", "SearchPage"),
     # Groups
     "chat_info": ("chat_info", "ChatInfo"),
     "group": ("group", "GroupInfo"),

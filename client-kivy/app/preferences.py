@@ -18,7 +18,7 @@ from kivy.properties import (
 
 SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
 # What is of the device rather than of one account: another profile begins with it.
-CARRIED = ("looks", "language", "scale", "enter_sends", "close_to_tray", "window")
+CARRIED = ("looks", "language", "scale", "enter_sends", "close_to_tray", "window", "address")
 
 
 class Preferences(EventDispatcher):
@@ -34,6 +34,10 @@ class Preferences(EventDispatcher):
     notify_sound = BooleanProperty(True)
     close_to_tray = BooleanProperty(True)
     recent_emoji = ListProperty([])
+    recent_searches = ListProperty([])
+    """What was looked for, the newest first."""
+    address = StringProperty("")
+    """The gateway that was chosen in the app; empty: the usual one."""
     window = DictProperty({})
     """Where the window was: left, top, width, height, maximized."""
     tab = StringProperty("chats")

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from kivy.event import EventDispatcher
-from kivy.properties import BooleanProperty, ObjectProperty, OptionProperty, StringProperty
+from kivy.properties import (
+    BooleanProperty,
+    NumericProperty,
+    ObjectProperty,
+    OptionProperty,
+    StringProperty,
+)
 
 from app.desktop import profiles
 from app.strings import Words
@@ -63,6 +69,12 @@ class Session(EventDispatcher):
 
     state = OptionProperty("offline", options=[it.value for it in ConnectionState])
     signed_in = BooleanProperty(False)
+    pulling = BooleanProperty(False)
+    """Whether what is new is being fetched, from the connection on until all is here."""
+    unread = NumericProperty(0)
+    """How many messages are new, without those of muted chats."""
+    unread_label = StringProperty("")
+    """The same for a badge: empty for none."""
     user_id = StringProperty("")
     account = ObjectProperty(None, allownone=True)
     """The own profile as the server told it last; None until it has."""
@@ -84,6 +96,10 @@ class Session(EventDispatcher):
         self._watched: dict[str, tuple[str, ...]] = {}
         self.user_id = self.client.user_id
         self.signed_in = bool(self.user_id)
+
+    def on_unread(self, *_: Any) -> None:
+        count = int(self.unread)
+        self.unread_label = "" if not count else str(count) if count < 100 else "99+"
 
     # What the screens are told
 
@@ -191,7 +207,7 @@ class Session(EventDispatcher):
         card = profiles.Card(account.user_id, account.display_name, account.email)
         profiles.write_card(self.client.home, card)
 
-    async def switch(self, home: Path, tokens: TokenStore) -> None:
+    async def switch(self, home: Path, tokens: TokenStore, address: str) -> None:
         """Becomes the account of another profile; where there is none, nobody."""
         current, former = asyncio.current_task(), self.client
         others = [it for it in self._tasks if it is not current]
@@ -199,7 +215,7 @@ class Session(EventDispatcher):
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         self._signed_out()
-        self.client = Client(former.address, home, tokens=tokens)
+        self.client = Client(address, home, tokens=tokens)
         self._asked.clear()
         self.user_id = self.client.user_id
         self.state = self.client.state.value
@@ -227,6 +243,7 @@ class Session(EventDispatcher):
         match event:
             case ConnectionChanged(state=state):
                 self.state = state.value
+                self.pulling = state is ConnectionState.ONLINE
                 if state is ConnectionState.ONLINE:
                     self.spawn(self._load_account())
             case MessageAdded(message=message, live=live):
@@ -249,6 +266,7 @@ class Session(EventDispatcher):
                 self.dispatch("on_people")
                 self.dispatch("on_chats")
             case CaughtUp() | CacheReset() | Lagged():
+                self.pulling = self.pulling and not isinstance(event, CaughtUp)
                 self.dispatch("on_people")
                 self.dispatch("on_messages", "")
                 self.dispatch("on_chats")
@@ -277,7 +295,7 @@ class Session(EventDispatcher):
 
     def user(self, user_id: str) -> User | None:
         """Returns what is known of a user; who is not known yet is asked for."""
-        if not self.client.user_id:
+        if not user_id or not self.signed_in or not self.client.user_id:
             return None
         known = self.client.known_user(user_id)
         if known is None and user_id not in self._asked:
@@ -297,7 +315,7 @@ class Session(EventDispatcher):
 
     def name(self, user_id: str) -> str:
         """Returns what the account calls a user, "" while nobody knows."""
-        if not self.client.user_id:
+        if not self.signed_in or not self.client.user_id:
             return ""
         if remark := self.client.contact(user_id).remark:
             return remark

@@ -39,6 +39,13 @@ LIGHT = {
     "dim": "#101012F5",
     "dim_bar": "#000000A0",
     "dim_text": "#F2F2F2",
+    "wait": "#D9902F",
+    "sky_high": "#CFE6DC",
+    "sky_low": "#FBF4E6",
+    "sun": "#FFF3D6",
+    "hill": "#6FA694",
+    "reed": "#3F6F5C",
+    "goose": "#35594C",
 }
 DARK = {
     "icon": "#B8B8BD",
@@ -74,6 +81,13 @@ DARK = {
     "dim": "#101012F5",
     "dim_bar": "#000000A0",
     "dim_text": "#F2F2F2",
+    "wait": "#E0A245",
+    "sky_high": "#0C1A20",
+    "sky_low": "#23453F",
+    "sun": "#E9E6CF",
+    "hill": "#0F2A28",
+    "reed": "#081716",
+    "goose": "#A9C4B8",
 }
 # What is read on what: each pair has a contrast of 4.5 or more.
 READ_ON = (
@@ -100,6 +114,8 @@ READ_ON = (
     ("text", "hover"),
     ("strong_text", "danger_strong"),
     ("dim_text", "dim"),
+    ("text", "sky_high"),
+    ("text", "sky_low"),
 )
 
 

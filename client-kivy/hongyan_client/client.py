@@ -28,7 +28,7 @@ from hongyan.verify.v1 import account_pb2
 from hongyan_client.account import AccountCalls
 from hongyan_client.avatars import Avatars
 from hongyan_client.bots import BotOwner
-from hongyan_client.channel import Channel
+from hongyan_client.channel import Address, Channel
 from hongyan_client.errors import (
     DeadlineExceeded,
     NotLoggedIn,
@@ -123,6 +123,22 @@ class Client(Talk, People, Groups, Avatars, BotOwner, LoginCodes):
     def is_started(self) -> bool:
         """Whether there is, or will be again, a live stream."""
         return self._runner is not None
+
+    async def move_to(self, address: str) -> None:
+        """Talks to another gateway from now on; only who is logged out can move.
+
+        Raises ValueError for what is no address.
+        """
+        Address.parse(address)
+        if self.user_id:
+            raise ValueError("log out first: a session belongs to its gateway")
+        if "account" in self.__dict__:
+            await self.account.close()
+            del self.account
+        if "channel" in self.__dict__:
+            self.channel.close()
+            del self.channel
+        self.address = address
 
     # Accounts and sessions
 

@@ -90,16 +90,25 @@ class Robot:
         EventLoop.post_dispatch_input("end", touch)
         await self.frames(2)
 
-    async def press(self, text: str) -> None:
-        """Presses what has a text."""
-        widget = await until(
-            lambda: next(
-                (it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled),
-                None,
+    async def press(self, text: str, inside: Widget | None = None) -> None:
+        """Presses what has a text, anywhere or inside a widget."""
+        while True:
+            widget = await until(lambda: self._saying(text, inside), text)
+            await self.frames(2)
+            # Rows of lists are shared: what this one shows may have just changed.
+            if widget is self._saying(text, inside):
+                return await self.click(widget)
+
+    def _saying(self, text: str, inside: Widget | None) -> Widget | None:
+        """Returns the first widget that can be seen, pressed, and has a text."""
+        return next(
+            (
+                it
+                for it in self.shown(inside)
+                if getattr(it, "text", "") == text and not it.disabled
             ),
-            text,
+            None,
         )
-        await self.click(widget)
 
     async def write(self, field: Widget, text: str) -> None:
         """Writes into a field as an input method does."""
@@ -127,6 +136,7 @@ class Robot:
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)
+        app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
         app.desk.tab = "chats"

@@ -236,8 +236,10 @@ class Desktop(EventDispatcher):
                 self._app.tell("accounts.busy")
                 return
             store = await asyncio.to_thread(tokens.open_store, home)
-            await self._app.session.switch(home, store)
-            self._app.preferences.move(home / "preferences.json")
+            app = self._app
+            app.preferences.move(home / "preferences.json")
+            await app.session.switch(home, store, app.gateway())
+            app.entry.address = app.session.client.address
             self.tokens, self._home = store, home
             if self.instance is not None:
                 self.instance.release()

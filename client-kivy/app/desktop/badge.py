@@ -12,13 +12,15 @@ MOST = 999
 
 
 def unread(session: Session) -> int:
-    """Returns how many messages wait in chats that are not muted; a mark on a chat is one."""
+    """Returns how many messages wait in chats that are neither muted nor put away; a mark on a
+    chat is one."""
     if not session.signed_in:
         return 0
     now, total = datetime.now(UTC), 0
     for it in session.client.known_conversations():
         until = it.settings.muted_until
-        silent = it.request or it.settings.removed or (until is not None and until > now)
+        aside = it.request or it.settings.archived or it.settings.removed
+        silent = aside or (until is not None and until > now)
         count = it.mention_count if silent else it.unread_count or int(it.settings.marked_unread)
         total += 0 if it.settings.removed else count
     return total

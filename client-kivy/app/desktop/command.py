@@ -22,7 +22,8 @@ EXAMPLES = """examples:
   hongyan-desktop hongyan://add/…          follow a link, in the window that is open
 
 A profile is open once: a second start brings its window to the front, hands the link over, and
-ends. The environment variable HONGYAN_ADDRESS_URL names the gateway too."""
+ends. The environment variable HONGYAN_ADDRESS_URL names the gateway too, where none was chosen in
+the app."""
 
 
 def link(text: str) -> str:
@@ -50,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("link", nargs="?", type=link, default="", help="a hongyan:// link to follow")
     made.add_argument(
         "--address",
-        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
-        help=f"the gateway ({DEFAULT_ADDRESS})",
+        default="",
+        help=f"the gateway (what was chosen in the app, else {gateway()})",
     )
     made.add_argument(
         "--profile", type=profile, default="desktop", help="which of several accounts to be"
@@ -59,6 +60,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--home", type=Path, help="the profile's folder, instead of its name")
     made.add_argument("--version", action="version", version=f"hongyan-desktop {version()}")
     return made
+
+
+def gateway() -> str:
+    """Returns the gateway where nobody has chosen one."""
+    return os.environ.get("HONGYAN_ADDRESS_URL") or DEFAULT_ADDRESS
 
 
 def version() -> str:

@@ -250,20 +250,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "licences.title": ("开源许可", "Licences"),
     "licences.fonts": ("字体与图标", "Fonts and icons"),
     "licences.software": ("软件", "Software"),
-    # Shortcuts
-    "keys.title": ("键盘快捷键", "Keyboard shortcuts"),
-    "keys.everywhere": ("全局", "Everywhere"),
-    "keys.chat": ("聊天", "In a chat"),
-    "keys.search": ("搜索", "Search"),
-    "keys.find": ("在聊天中查找", "Find in the chat"),
-    "keys.next": ("下一个聊天", "Next chat"),
-    "keys.previous": ("上一个聊天", "Previous chat"),
-    "keys.back": ("返回", "Back"),
-    "keys.send": ("发送", "Send"),
-    "keys.line": ("换行", "New line"),
-    "keys.copy": ("复制", "Copy"),
-    "keys.paste": ("粘贴文字", "Paste text"),
-    "keys.all": ("全选", "Select everything"),
     # What only these pages meet
     "reason.LOGIN_CODE_NOT_FOUND": (
         "二维码无效或已失效",

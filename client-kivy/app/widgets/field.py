@@ -1,7 +1,9 @@
 """Fields to write in, with emoji in colour; backspace takes a whole emoji."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from kivy.app import App
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     ClearBuffers,
@@ -14,7 +16,7 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
-from kivy.properties import StringProperty
+from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.textinput import TextInput
 
 from app import kv
@@ -29,6 +31,9 @@ class Field(TextInput):
     _label_cached: Any
     composition = StringProperty("")
     """What an input method is putting together: shown at the cursor, not yet part of the text."""
+
+    wrong = BooleanProperty(False)
+    """Whether what stands in it is not accepted."""
 
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
@@ -94,6 +99,15 @@ class Field(TextInput):
         texture.flip_vertical()
         self._frames = [*self._frames[-40:], frame]
         return texture
+
+    def keyboard_on_key_down(
+        self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
+    ) -> bool:
+        """Shortcuts work while one writes; what is none is for the field."""
+        keys = getattr(App.get_running_app(), "keys", None)
+        if keys and keys.press(keycode[0], modifiers):
+            return True
+        return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
     def do_backspace(self, from_undo: bool = False, mode: str = "bkspc") -> None:
         end = self.cursor_index()
