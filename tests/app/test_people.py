@@ -11,38 +11,8 @@ from tests.faults.people import Device, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NAMES = [
-    "阿强",
-    "白露",
-    "波波",
-    "陈默",
-    "大海",
-    "二丫",
-    "冯唐",
-    "高山",
-    "韩雪",
-    "江流",
-    "康康",
-    "林夕",
-    "梅子",
-    "宁静",
-    "欧阳",
-    "潘多",
-    "秦风",
-    "若水",
-    "苏木",
-    "唐果",
-    "王伟",
-    "小雨",
-    "杨柳",
-    "赵云",
-    "曾经",
-    "Kai",
-    "Zoe",
-    "老王",
-    "123号",
-    "马丁",
-]
+NAMES = """阿强 白露 波波 陈默 大海 二丫 冯唐 高山 韩雪 江流 康康 林夕 梅子 宁静 欧阳 潘多 秦风
+若水 苏木 唐果 王伟 小雨 杨柳 赵云 曾经 Kai Zoe 老王 123号 马丁""".split()
 
 
 async def until(found: Any, what: str) -> Any:
