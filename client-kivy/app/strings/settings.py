@@ -17,7 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Log out
     "logout.title": ("退出登录？", "Log out?"),
     "logout.text": (
-        "聊天记录会保留在这台设备上，下次登录后可继续查看。",
+        "聊天记录会留在这台设备上，重新登录后可继续查看。",
         "Your chats stay on this device for when you log in again.",
     ),
     "logout.unsent": (
@@ -128,7 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code.title": ("登录另一台设备", "Log in another device"),
     "code.how": (
         "在另一台设备的登录页选择“扫码登录”，扫描这个二维码",
-        "On the other device, choose “Log in by a code” and scan this one",
+        "On the other device, choose “Log in with another device” and scan this",
     ),
     "code.left": ("{seconds} 秒后失效", "Ends in {seconds} s"),
     "code.copy": ("复制链接", "Copy the link"),
@@ -263,7 +263,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.SESSION_NOT_FOUND": ("这台设备已经退出了", "The device is logged out already"),
     "reason.MAIL_BUSY": ("邮件发送繁忙，请稍后再试", "Mail is busy. Try again later"),
     # Where a code of another device is taken
-    "take.title": ("扫码登录", "Log in by a code"),
+    "take.title": ("扫码登录", "Log in with another device"),
     "take.how": (
         "在已登录的设备上打开“设置 → 登录设备 → 登录另一台设备”，然后在这里读取它的二维码",
         "On a device that is logged in, open Settings → Devices → Log in another device. Then take"
