@@ -50,6 +50,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "my_code": ("my_code", "MyCode"),
     "scan": ("scan", "Scan"),
     "files": ("files", "Files"),
+    "readers": ("readers", "Readers"),
 }
 
 

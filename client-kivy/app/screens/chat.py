@@ -319,6 +319,8 @@ class Chat(BoxLayout):
 
     def _on_key(self, _: Any, key: int, *__: Any) -> bool:
         app = App.get_running_app()
+        if self.composer.ids.input.composition:
+            return False
         covered = app.menu.is_open or app.dialogs.is_open or app.desk.pages
         if covered or not self.conversation_id or self.parent is None:
             return False
