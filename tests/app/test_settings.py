@@ -217,7 +217,9 @@ async def test_the_program_says_what_it_is_made_of(robot: Any, me: Device) -> No
     await robot.sees(robot.app.session.client.address)
     await robot.press("开源许可")
     await robot.sees("SIL Open Font License 1.1")
-    await until(lambda: any(it.label.startswith("Kivy ") for it in robot.named("Row")), "what Kivy is under")
+    await until(
+        lambda: any(it.label.startswith("Kivy ") for it in robot.named("Row")), "Kivy's licence"
+    )
     robot.app.desk.back()
     await robot.press("键盘快捷键")
     await robot.sees("Ctrl + K")
