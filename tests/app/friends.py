@@ -28,32 +28,28 @@ async def friend(town: Town, me: Device, called: str, **profile: str) -> Device:
 
 
 class Neighbours:
-    """Many people who are registered once for all tests: each test calls them as it wants to."""
+    """Many people who are registered once for all tests, each under one name."""
 
     def __init__(self, town: Town) -> None:
         self._town = town
-        self._people: list[Device] = []
+        self._people: dict[str, Device] = {}
 
     async def befriend(self, me: Device, names: list[str]) -> list[Device]:
         """Makes people of these names friends of somebody new, and returns their devices, which
         are not connected."""
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def register() -> None:
+        async def one(name: str) -> Device:
             async with gate:
-                self._people.append(await self._town.newcomer("n", start=False))
-
-        async def call(device: Device, name: str) -> None:
-            async with gate:
-                await device.client.update_me(display_name=name)
+                if name not in self._people:
+                    self._people[name] = await self._town.newcomer("n", start=False)
+                    await self._people[name].client.update_me(display_name=name)
+                device = self._people[name]
                 await device.client.request_contact(me.client.user_id)
                 await me.client.accept_contact(device.client.user_id)
+                return device
 
-        missing = len(names) - len(self._people)
-        await asyncio.gather(*(register() for _ in range(missing)))
-        people = self._people[: len(names)]
-        await asyncio.gather(*(call(*it) for it in zip(people, names, strict=True)))
-        return people
+        return list(await asyncio.gather(*(one(it) for it in names)))
 
 
 def handle(name: str) -> str:

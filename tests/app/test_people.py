@@ -80,6 +80,7 @@ async def test_a_friend_is_found_by_what_one_remembers(words: str, found: bool) 
     assert friend.is_found_by(words) is found
 
 
+@pytest.mark.timeout(300)  # thirty people register
 async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
     robot: Any, me: Device, neighbours: Neighbours
 ) -> None:
