@@ -94,8 +94,6 @@ class Chats(BoxLayout):
         new = [it for it in listed if it.unread]
         self.unread = len(new)
         self.session.unread = badge.unread(self.session)
-        if not new and self.filter == "unread" and not self.selected:
-            self.filter = "all"
         shown = listed
         if self.filter == "unread":
             # What is open stays until something else is, though it is read now.
