@@ -87,6 +87,8 @@ class Chats(BoxLayout):
         if not self.session.signed_in:
             self.ids.list.put([])
             self.session.unread = 0
+            self._typing.clear()
+            self.ids.field.clear()
             return
         rows = chat_rows.Rows(self.session, self.faces, App.get_running_app().words, self._typing)
         chats = chat_rows.chats(self.session)
