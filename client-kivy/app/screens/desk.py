@@ -1,7 +1,6 @@
 """The room of who is logged in: tabs, a list, a chat and pages on it. Three panes, or one."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from kivy.app import App
@@ -18,7 +17,6 @@ from app.screens.contacts import Contacts
 from app.screens.settings import Settings
 from app.session import Session
 from app.widgets.hits import Hits
-from hongyan_client.model import Message
 
 TABS = ("chats", "contacts", "settings")
 WIDE = 700
@@ -166,12 +164,6 @@ class Desk(BoxLayout):
         return bool(self.chat.conversation_id) and (
             self.hits.conversation_id == self.chat.conversation_id
         )
-
-    def show_hits(self, words: str, messages: Sequence[Message], seq: int) -> None:
-        """Lets one go through what was found in the chat that is open."""
-        seqs = [it.seq for it in messages]
-        self.hits.show(self.chat.conversation_id, words, seqs, seq)
-        self._arrange()
 
     def close_hits(self, *_: Any) -> None:
         """Takes the bar above the chat away."""
