@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from app.strings import Words
+from hongyan_client.model import FOR_EVER
 
 # Messages further apart than this have a time between them.
 APART = timedelta(minutes=5)
@@ -28,3 +29,26 @@ def full(when: datetime, now: datetime, words: Words) -> str:
     hour = f"{when.astimezone():%H:%M}"
     day = short(when, now, words)
     return hour if day == hour else f"{day} {hour}"
+
+
+UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def span(seconds: int, words: Words) -> str:
+    """Returns how long something lasts, in the greatest unit that says it exactly."""
+    unit, name = next((unit, name) for unit, name in UNITS if seconds % unit == 0)
+    count = seconds // unit
+    return words(f"span.{name}" if count == 1 else f"span.{name}s", count=count)
+
+
+def until(when: datetime, now: datetime, words: Words) -> str:
+    """Returns until when something that is not over lasts; what has no end is for ever."""
+    if when >= FOR_EVER:
+        return words("span.forever")
+    when, now = when.astimezone(), now.astimezone()
+    text = f"{when:%H:%M}"
+    if when.date() != now.date():
+        year = when.year != now.year
+        key = "time.year" if year else "time.month"
+        text = f"{words(key, year=when.year, month=when.month, day=when.day)} {text}"
+    return words("span.until", when=text)

@@ -1,6 +1,7 @@
 """Pictures of users and groups as textures: the letter at once, the picture when it is here."""
 
 import asyncio
+import io
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from hongyan_client.pictures import Face
 
 # A power of two, for which every graphics driver makes smaller copies.
 PIXELS = 128
+LARGE = 480
 
 
 class Faces(EventDispatcher):
@@ -42,6 +44,10 @@ class Faces(EventDispatcher):
         """Returns a user's picture."""
         return _texture((self._face(user_id),), False)
 
+    def of_letter(self, user_id: str, name: str) -> Any:
+        """Returns the picture of somebody whose picture is not here: the letter of the name."""
+        return _texture((Face(user_id, name),), False)
+
     def of(self, conversation: Conversation) -> Any:
         """Returns the picture of a conversation: of the other one, or a mosaic."""
         group = conversation.group
@@ -51,6 +57,13 @@ class Faces(EventDispatcher):
         if not members:  # nobody is in it any more
             return _texture((Face(conversation.conversation_id, group.settings.name),), False)
         return _texture(members, True)
+
+    async def large(self, user_id: str) -> bytes:
+        """Returns a user's picture as an image file of `LARGE` pixels; without one, the letter."""
+        face = self._face(user_id)
+        if picture := await self._session.client.avatar_of(user_id, LARGE):
+            return picture
+        return await asyncio.to_thread(_letter, face)
 
     def _face(self, user_id: str) -> Face:
         user = self._session.user(user_id)
@@ -71,6 +84,12 @@ class Faces(EventDispatcher):
             self._asked.discard(avatar_id)
             return
         self.dispatch("on_changed")
+
+
+def _letter(face: Face) -> bytes:
+    written = io.BytesIO()
+    pictures.user(Face(face.user_id, face.name), LARGE).save(written, "PNG")
+    return written.getvalue()
 
 
 @lru_cache(maxsize=1_000)

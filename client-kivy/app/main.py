@@ -1,10 +1,6 @@
 """The app: puts session and screens together and runs them on one event loop."""
 
-import argparse
-import asyncio
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,8 @@ from kivy.factory import Factory  # noqa: E402
 from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
-from app import fonts  # noqa: E402
+from app import fonts, phone  # noqa: E402
+from app.desktop import Desktop, command  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
 from app.preferences import Preferences  # noqa: E402
@@ -30,12 +27,23 @@ from app.strings import Words  # noqa: E402
 from app.text import RichText  # noqa: E402
 from app.theme import Theme  # noqa: E402
 
-DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
-ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
-KIT = ("icon", "badge", "avatar", "button", "field", "qr", "page", "section", "listing", "empty")
+KIT = (
+    "icon",
+    "badge",
+    "avatar",
+    "button",
+    "field",
+    "form_field",
+    "qr",
+    "page",
+    "section",
+    "listing",
+    "letter_index",
+    "empty",
+)
 
 
 class HongyanApp(App):
@@ -53,35 +61,53 @@ class HongyanApp(App):
         self.words = Words()
         self.preferences = Preferences(home / "preferences.json")
         self.looks = Looks(self.preferences, self.theme, self.words)
-        self._address = address
+        # What was said at the start holds, then what was chosen in the app.
+        self._address = address or self.preferences.address or command.gateway()
         self._home = home
+        self.desktop = Desktop(self, home)
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
-        Factory.register("RichText", cls=RichText)
-        for module in KIT:
-            __import__(f"app.widgets.{module}")
+        register_kit()
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
+        from app.widgets.viewer import Viewer  # noqa: PLC0415
 
-        self.session = Session(self._address, self._home, self.refused, self.words)
+        self.session = Session(
+            self._address, self._home, self.refused, self.words, self.desktop.tokens
+        )
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
+        self.viewer = Viewer()
+        self.keys = Shortcuts(self)
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
+        Window.softinput_mode = "below_target"
+        phone.watch(self._keep_off)
         return self.root_layer
 
     def on_start(self) -> None:
-        self.session.spawn(self.looks.follow())
+        # When the window has its size, which says whether there is room for a chat.
+        Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.open()
+        self.desktop.start()
+
+    def _keep_off(self, edges: phone.Edges) -> None:
+        """Keeps the screens off what covers the window's edges on a phone."""
+        top, right, bottom, left = edges
+        self.desk.padding = (left, top, right, bottom)
+        self.entry.edges = (left, top, right, bottom)
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
@@ -89,7 +115,7 @@ class HongyanApp(App):
             self.desk.leave_all()
             self.desk.chat.close()
         self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
-        for layer in (self.menu, self.dialogs, self.toast):
+        for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
 
     # Words
@@ -108,9 +134,9 @@ class HongyanApp(App):
 
     # What screens ask for
 
-    def open_chat(self, conversation_id: str) -> None:
-        """Opens a chat."""
-        self.desk.open(conversation_id)
+    def open_chat(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, at a message if a seq is given."""
+        self.desk.open(conversation_id, seq)
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
@@ -124,18 +150,19 @@ class HongyanApp(App):
         """Opens a page and waits for what is chosen there; None: nothing was."""
         return await self.desk.pick(name, **options)
 
+    def follow(self, link: str) -> None:
+        """Goes where a link leads that came from outside."""
+        from app.links import open_link  # noqa: PLC0415
+
+        open_link(link)
+
     def back(self) -> bool:
         """Goes one step back: out of a menu, a question, a page or a chat."""
-        for layer in (self.menu, self.dialogs):
+        for layer in (self.menu, self.dialogs, self.viewer):
             if layer.is_open:
                 layer.close()
                 return True
-        return bool(self.session.signed_in and self.desk.back())
-
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK):
-            return self.back()
-        return bool(self.dialogs.on_key(key))
+        return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -144,14 +171,14 @@ class HongyanApp(App):
 
         self._rest = Clock.create_trigger(lambda *_: self._pace(IDLE_FPS), LINGER_SECONDS)
         for event in ("on_touch_down", "on_touch_move", "on_key_down", "on_textinput"):
-            Window.fbind(event, self._wake)
-        Window.fbind("size", self._wake)
-        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self._wake)
-        Window.bind(on_keyboard=self._on_key)
-        self.session.bind(on_messages=self._wake)
-        self._wake()
+            Window.fbind(event, self.wake)
+        Window.fbind("size", self.wake)
+        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
+        self.session.bind(on_messages=self.wake)
+        self.wake()
 
-    def _wake(self, *_: Any) -> None:
+    def wake(self, *_: Any) -> None:
+        """Draws often for a while."""
         self._pace(ACTIVE_FPS)
         self._rest.cancel()
         self._rest()
@@ -162,34 +189,21 @@ class HongyanApp(App):
 
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
+        await self.desktop.prepare()
         try:
             await self.async_run("asyncio")
         finally:
+            await self.desktop.stop()
             self.preferences.save()
             if self.session:
                 await self.session.close()
 
 
-def parser() -> argparse.ArgumentParser:
-    """Returns the parser of the command line."""
-    made = argparse.ArgumentParser(prog="hongyan-desktop", description="鸿雁 Hongyan, the app.")
-    made.add_argument(
-        "--address",
-        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
-        help=f"the gateway ({DEFAULT_ADDRESS})",
-    )
-    made.add_argument("--profile", default="desktop", help="which of several accounts to be")
-    made.add_argument("--home", type=Path, help="the profile's folder")
-    return made
-
-
-def data_home() -> Path:
-    """Returns where a user's own data lies on this system."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "Hongyan"
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/Hongyan").expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hongyan"
+def register_kit() -> None:
+    """Loads the widgets that rules name; it needs a window."""
+    Factory.register("RichText", cls=RichText)
+    for module in KIT:
+        __import__(f"app.widgets.{module}")
 
 
 def be_quiet() -> None:
@@ -199,10 +213,8 @@ def be_quiet() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The entry point."""
-    given = parser().parse_args(arguments)
-    home = given.home or data_home() / given.profile
-    asyncio.run(HongyanApp(given.address, home).run_until_closed())
+    """The entry point, as the command line has it."""
+    command.run(arguments)
 
 
 if __name__ == "__main__":

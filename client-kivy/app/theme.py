@@ -5,6 +5,8 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
 from kivy.utils import get_color_from_hex
 
 LIGHT = {
+    # First: the rule of an icon sets it, and what the icon stands for may set another after it.
+    "icon": "#4A4A4A",
     "rail": "#EAEAEA",
     "list": "#F7F7F7",
     "ground": "#F2F2F2",
@@ -29,13 +31,24 @@ LIGHT = {
     "badge_text": "#FFFFFF",
     "danger": "#C62828",
     "danger_strong": "#C62828",
+    "danger_down": "#9C1F1F",
     "link": "#067A3E",
     "shadow": "#00000024",
-    "icon": "#4A4A4A",
     "toast": "#303030",
     "toast_text": "#FFFFFF",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
+    "wait": "#D9902F",
+    "sky_high": "#CFE6DC",
+    "sky_low": "#FBF4E6",
+    "sun": "#FFF3D6",
+    "hill": "#6FA694",
+    "reed": "#3F6F5C",
+    "goose": "#35594C",
 }
 DARK = {
+    "icon": "#B8B8BD",
     "rail": "#1C1C1E",
     "list": "#202022",
     "ground": "#151516",
@@ -60,11 +73,21 @@ DARK = {
     "badge_text": "#FFFFFF",
     "danger": "#FF7B72",
     "danger_strong": "#C62828",
+    "danger_down": "#9C1F1F",
     "link": "#20C268",
     "shadow": "#00000080",
-    "icon": "#B8B8BD",
     "toast": "#E6E6E6",
     "toast_text": "#161616",
+    "dim": "#101012F5",
+    "dim_bar": "#000000A0",
+    "dim_text": "#F2F2F2",
+    "wait": "#E0A245",
+    "sky_high": "#0C1A20",
+    "sky_low": "#23453F",
+    "sun": "#E9E6CF",
+    "hill": "#0F2A28",
+    "reed": "#081716",
+    "goose": "#A9C4B8",
 }
 # What is read on what: each pair has a contrast of 4.5 or more.
 READ_ON = (
@@ -90,6 +113,9 @@ READ_ON = (
     ("link", "list"),
     ("text", "hover"),
     ("strong_text", "danger_strong"),
+    ("dim_text", "dim"),
+    ("text", "sky_high"),
+    ("text", "sky_low"),
 )
 
 
@@ -106,7 +132,12 @@ class _Base(EventDispatcher):
 
     def _apply(self, *_: object) -> None:
         for name, value in (DARK if self.dark else LIGHT).items():
-            setattr(self, name, get_color_from_hex(value))
+            color = get_color_from_hex(value)
+            if getattr(self, name) == color:
+                # Told all the same: what a rule sets from it, another rule may just have undone.
+                self.property(name).dispatch(self)
+            else:
+                setattr(self, name, color)
 
 
 # Properties must be there when the class is made: set later, all would share one place.

@@ -166,6 +166,12 @@ class CacheBase:
             for table in SERVER_TABLES:
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608
 
+    def compact(self) -> None:
+        """Gives back the room of what was dropped. Waits for the disk and is made for a thread."""
+        with self._durable_lock:
+            self._durable.execute("VACUUM")
+            self._durable.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes the files."""
         with self._durable_lock:

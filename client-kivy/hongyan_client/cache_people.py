@@ -7,7 +7,10 @@ from hongyan.chat.v1 import contact_pb2, conversation_pb2
 
 from hongyan_client.cache_base import CacheBase
 from hongyan_client.convert_people import from_group, to_contact, to_contact_request, to_group
-from hongyan_client.model import Contact, ContactRequest, Group, Message
+from hongyan_client.model import Contact, ContactRequest, Group, GroupEvent, Message
+
+# A picture of a group shows so many at most.
+PICTURED = 9
 
 
 class PeopleTable(CacheBase):
@@ -98,7 +101,12 @@ class PeopleTable(CacheBase):
         if event is None or group is None or event.member_version <= group.member_version:
             return
         me = self.user_id
-        group = replace(group, member_count=event.member_count, member_version=event.member_version)
+        group = replace(
+            group,
+            member_count=event.member_count,
+            member_version=event.member_version,
+            picture_user_ids=_pictured(group, event),
+        )
         match event.what:
             case "joined" if me in event.user_ids:
                 group = replace(group, role="member")
@@ -128,3 +136,14 @@ class PeopleTable(CacheBase):
         self._database.execute(
             "UPDATE conversation SET request = 0 WHERE conversation_id = ?", (conversation_id,)
         )
+
+
+def _pictured(group: Group, event: GroupEvent) -> tuple[str, ...]:
+    """Returns who is in a group's picture after an event; the server's order comes with the
+    group when it is fetched the next time."""
+    known = group.picture_user_ids
+    if event.what == "left":
+        return tuple(it for it in known if it not in event.user_ids)
+    if event.what == "joined":
+        return (*known, *(it for it in event.user_ids if it not in known))[:PICTURED]
+    return () if event.what == "dissolved" else known

@@ -1,10 +1,6 @@
 """A screen that nobody sees, from before Kivy is imported; a running system; and the app on it."""
 
 import asyncio
-import atexit
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,28 +11,11 @@ import pytest_asyncio
 from loadtest.accounts import OPEN_LIMITS
 from services.embedded.settings import Settings
 from services.embedded.system import System
+from tests.app.screen import start_screen
 from tests.faults.people import Device, Town
-
-
-def start_screen() -> None:
-    """Starts an X server of memory alone, and ends it with this process."""
-    if not (program := shutil.which("Xvfb")):
-        raise RuntimeError("the app's tests need Xvfb: run tests/install-servers")
-    reader, writer = os.pipe()
-    screen = subprocess.Popen(
-        [program, "-displayfd", str(writer), "-screen", "0", "1400x1400x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stderr=subprocess.DEVNULL,
-    )
-    atexit.register(screen.terminate)
-    os.close(writer)
-    with os.fdopen(reader) as told:
-        os.environ["DISPLAY"] = f":{told.readline().strip()}"
-
 
 # Kivy looks for a screen when it is imported, which the modules of the tests do.
 start_screen()
-os.environ |= {"LANG": "zh_CN.UTF-8", "KIVY_DPI": "96", "KIVY_METRICS_DENSITY": "1"}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -40,8 +40,19 @@ class Touch(MotionEvent):
 class Robot:
     """Uses one app."""
 
-    def __init__(self, app: HongyanApp) -> None:
+    def __init__(self, app: HongyanApp, size: tuple[int, int] = WIDE) -> None:
         self.app = app
+        self._size = size
+        self._lasting: set[Any] = set()
+
+    async def calm(self, seconds: float = 5) -> None:
+        """Waits until what the screens asked for has come: no short task, and some frames."""
+        tasks = self.app.session._tasks
+        ends = asyncio.get_running_loop().time() + seconds
+        quiet = 0
+        while quiet < 4 and asyncio.get_running_loop().time() < ends:
+            await self.frames(2)
+            quiet = 0 if tasks - self._lasting else quiet + 1
 
     async def frames(self, count: int = 3) -> None:
         """Lets the app draw some frames."""
@@ -110,16 +121,25 @@ class Robot:
         found = [it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled]
         await self.click(found[0])
 
-    async def press(self, text: str) -> None:
-        """Presses what has a text."""
-        widget = await until(
-            lambda: next(
-                (it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled),
-                None,
+    async def press(self, text: str, inside: Widget | None = None) -> None:
+        """Presses what has a text, anywhere or inside a widget."""
+        while True:
+            widget = await until(lambda: self._saying(text, inside), text)
+            await self.frames(2)
+            # Rows of lists are shared: what this one shows may have just changed.
+            if widget is self._saying(text, inside):
+                return await self.click(widget)
+
+    def _saying(self, text: str, inside: Widget | None) -> Widget | None:
+        """Returns the first widget that can be seen, pressed, and has a text."""
+        return next(
+            (
+                it
+                for it in self.shown(inside)
+                if getattr(it, "text", "") == text and not it.disabled
             ),
-            text,
+            None,
         )
-        await self.click(widget)
 
     async def write(self, field: Widget, text: str) -> None:
         """Writes into a field as an input method does."""
@@ -138,19 +158,22 @@ class Robot:
             await session.login(email, PASSWORD)
             await session.client.caught_up()
         await self.tidy()
+        self._lasting = set(session._tasks)
 
     async def tidy(self) -> None:
         """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
         app = self.app
         app.menu.close()
+        app.viewer.close()
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)
+        app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
         app.desk.tab = "chats"
         app.preferences.looks, app.preferences.language, app.preferences.scale = "light", "zh", 1.0
-        await self.resize(*WIDE)
+        await self.resize(*self._size)
 
     async def resize(self, width: int, height: int) -> None:
         """Gives the window a size and waits until the app has it."""

@@ -1,151 +1,189 @@
-"""People: who asks to be a friend, friends from A to Z, and how to find more."""
+"""People: who asks to be a friend, groups, tags, and the friends from A to Z."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
-from kivy.uix.behaviors import ButtonBehavior
+from kivy.properties import ListProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
-from app import kv
+from app import book, kv
+from app.book import Friend
 from app.faces import Faces
 from app.session import Session
-from hongyan_client import sorting
+from app.widgets.listing import heading, row
+from app.widgets.menu import Item
 
-ROW, HEADING = 62.0, 30.0
-
-
-class PersonRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
-    """A person, or the letter above some."""
-
-    user_id = StringProperty("")
-    name = StringProperty("")
-    note = StringProperty("")
-    button = StringProperty("")
-    heading = BooleanProperty(False)
-    texture = ObjectProperty(None, allownone=True)
+STAR = "☆"
+FIND = "find"
+# What stands above the friends: page, words, icon.
+PLACES = (
+    ("new_friends", "contacts.new", "account_plus"),
+    ("groups_list", "contacts.groups", "account_group"),
+    ("tags", "contacts.tags", "tag"),
+)
+# What the button + offers.
+MORE = (
+    ("add_friend", "contacts.add", "account_plus_outline"),
+    ("scan", "contacts.scan", "qrcode_scan"),
+    ("my_code", "contacts.my_code", "qrcode"),
+    ("group_new", "contacts.new_group", "message_plus_outline"),
+)
 
 
 class Contacts(BoxLayout):
-    """The address book, kept by the session's events."""
+    """The address book, kept by the session's events; what is written filters the friends."""
 
     session = ObjectProperty(None)
     faces = ObjectProperty(None)
+    query = StringProperty("")
+    asking = NumericProperty(0)
+    """How many people wait for an answer."""
+    letters = ListProperty([])
+    count = NumericProperty(0)
 
     def __init__(self, session: Session, faces: Faces, **options: Any) -> None:
+        self._friends: list[Friend] = []
         super().__init__(session=session, faces=faces, **options)
-        self._refresh = Clock.create_trigger(self._show, 0.05)
-        self._found: dict[str, Any] | None = None
-        session.bind(on_people=self._refresh, signed_in=self._refresh)
-        faces.bind(on_changed=self._refresh)
+        self._refresh = Clock.create_trigger(self._load, 0.05)
+        # Scrolling moves many rows; who is watched is told when it rests.
+        self._look = Clock.create_trigger(self._watch, 0.3)
+        session.bind(on_people=self._refresh, signed_in=self._signed)
         App.get_running_app().words.bind(language=self._refresh)
+        self.bind(query=self._show)
+        self.ids.list.bind(scroll_y=self._look, height=self._look)
         self._refresh()
 
-    def _show(self, *_: Any) -> None:
+    def _signed(self, *_: Any) -> None:
+        self._friends, self.asking, self.ids.query.text = [], 0, ""
+        self._show()
+        self._refresh()
+
+    def _load(self, *_: Any) -> None:
         if self.session.signed_in:
-            self.session.spawn(self._load())
-        else:
-            self.ids.list.data = []
+            self.session.spawn(self._read())
 
-    async def _load(self) -> None:
-        client, words = self.session.client, App.get_running_app().words
-        friends = [it for it in await client.contacts() if it.friend and not it.blocked]
-        asking = [
-            it for it in await client.contact_requests() if it.incoming and it.state == "pending"
-        ]
-        data: list[dict[str, Any]] = [self._found] if self._found else []
-        if asking:
-            data.append(_heading(words("contacts.new")))
-            data += [self._row(it.user_id, it.greeting, words("button.accept")) for it in asking]
-        named = [(it, self.session.name(it.user_id)) for it in friends]
-        named.sort(key=lambda it: (not it[0].starred, sorting.place(it[1])))
-        letter = ""
-        for contact, name in named:
-            starred = words("contacts.starred")
-            initial = starred if contact.starred else sorting.initial(name)
-            if initial != letter:
-                letter = initial
-                data.append(_heading(letter))
-            data.append(self._row(contact.user_id, "", ""))
+    async def _read(self) -> None:
+        requests = await self.session.client.contact_requests()
+        self._friends = await book.friends(self.session)
+        self.asking = sum(it.incoming and it.state == "pending" for it in requests)
+        self._show()
+
+    # What is shown
+
+    def _show(self, *_: Any) -> None:
+        found = [it for it in self._friends if it.is_found_by(self.query)]
+        words, asked = App.get_running_app().words, self.query.strip()
+        if asked:
+            data = [self._row(it) for it in found]
+            title = words("add.search", query=asked)
+            data.append(row(FIND, title, icon="account_search", leads=True))
+            self.letters = []
+        else:
+            data = self._all(found)
+        self.count = len(found)
         self.ids.list.data = data
-        self.ids.none.opacity = 0 if data else 1
+        self._look()
 
-    def _row(self, user_id: str, note: str, button: str) -> dict[str, Any]:
-        words, user = App.get_running_app().words, self.session.user(user_id)
-        if user and user.bot:
-            note = note or words("contacts.bot")
-        return {
-            "user_id": user_id,
-            "name": self.session.name(user_id) or "…",
-            "note": note,
-            "button": button,
-            "heading": False,
-            "texture": self.faces.of_user(user_id),
-            "key_size": (None, dp(ROW)),
-        }
+    def _all(self, found: list[Friend]) -> list[dict[str, Any]]:
+        words = App.get_running_app().words
+        badge = str(self.asking) if self.asking else ""
+        data = [
+            row(f"page:{page}", words(key), icon=icon, badge=badge if page == PLACES[0][0] else "")
+            for page, key, icon in PLACES
+        ]
+        letters: list[str] = []
+        for it in found:
+            letter = STAR if it.contact.starred else it.letter
+            if letter not in letters:
+                letters.append(letter)
+                data.append(heading(words("contacts.starred") if letter == STAR else letter))
+            data.append(self._row(it))
+        if found:
+            one = len(found) == 1
+            data.append(
+                heading(words("contacts.one" if one else "contacts.count", count=len(found)))
+            )
+        self.letters = letters
+        return data
 
-    def find(self, query: str) -> None:
-        """Looks for somebody by the whole handle or address."""
-        self._found = None
-        if query.strip():
-            self.session.spawn(self._find(query.strip()))
+    def _row(self, friend: Friend) -> dict[str, Any]:
+        note = ""
+        if friend.user and friend.user.bot:
+            note = App.get_running_app().words("contacts.bot")
+        online = self.session.client.presence(friend.user_id).online is True
+        return row(friend.user_id, friend.name, note=note, face=friend.user_id, online=online)
 
-    async def _find(self, query: str) -> None:
+    def jump(self, letter: str) -> None:
+        """Shows the friends under a letter."""
+        headings = [index for index, it in enumerate(self.ids.list.data) if it["heading"]]
+        if letter in self.letters:
+            self.ids.list.jump(headings[self.letters.index(letter)])
+
+    def _watch(self, *_: Any) -> None:
+        """Has the presence told of those whose rows are in sight."""
+        view = self.ids.list
+        shown = sorted(view.view_adapter.views) if view.get_root_window() else []
+        keys = [view.data[it]["key"] for it in shown if it < len(view.data)]
+        friends = {it.user_id for it in self._friends}
+        self.session.watch("contacts", [it for it in keys if it in friends])
+
+    # What can be done
+
+    def choose(self, key: str) -> None:
+        """Opens what a row leads to."""
         app = App.get_running_app()
-        user = await self.session.client.find_user(query)
-        if user is None:
-            app.tell("contacts.nobody")
-        else:
-            await self.session.client.user(user.user_id)
-            self._found = self._row(user.user_id, user.signature or user.handle, "")
-            if not self.session.client.contact(user.user_id).friend:
-                self._found["button"] = app.words("button.add")
-        await self._load()
+        if key == FIND:
+            app.go("add_friend", query=self.query.strip())
+        elif key.startswith("page:"):
+            app.desk.leave_all()
+            app.go(key.removeprefix("page:"))
+        elif key:
+            app.desk.leave_all()
+            app.go("person", user_id=key)
 
-    def act(self, row: PersonRow) -> None:
-        """Accepts who asks, or asks who was found."""
-        self.session.spawn(self._act(row.user_id))
+    def show_more(self, button: Any) -> None:
+        """Opens the menu of the button +."""
+        app = App.get_running_app()
+        left, bottom = button.to_window(button.x, button.y)
+        app.menu.show(
+            (left + button.width - dp(170), bottom - dp(4)),
+            [Item(app.words(key), partial(app.go, page), icon) for page, key, icon in MORE],
+        )
 
-    async def _act(self, user_id: str) -> None:
-        client, app = self.session.client, App.get_running_app()
-        asking = {
-            it.user_id
-            for it in await client.contact_requests()
-            if it.incoming and it.state == "pending"
-        }
-        if user_id in asking:
-            await client.accept_contact(user_id)
-            app.tell("contacts.friends_now")
-        else:
-            asked = await client.request_contact(user_id)
-            accepted = asked.state == "accepted"
-            app.tell("contacts.friends_now" if accepted else "contacts.asked")
-        self._found, self.ids.query.text = None, ""
-        await self._load()
+    def show_menu(self, key: str, where: Sequence[float]) -> None:
+        """Opens what can be done with a friend."""
+        friend = next((it for it in self._friends if it.user_id == key), None)
+        if friend is None:
+            return
+        app = App.get_running_app()
+        starred = friend.contact.starred
+        star = "person.unstar" if starred else "person.star"
+        app.menu.show(
+            where,
+            [
+                Item(app.words("person.message"), partial(self._write, key), "message_outline"),
+                Item(app.words("person.title"), partial(self.choose, key), "account_outline"),
+                Item(app.words(star), partial(self._star, key, not starred), "star_outline"),
+            ],
+        )
 
-    def open(self, row: PersonRow) -> None:
-        """Opens the chat with a friend."""
-        if row.user_id and not row.button:
-            self.session.spawn(self._open(row.user_id))
+    def _write(self, user_id: str) -> None:
+        async def write() -> None:
+            conversation = await self.session.client.open_direct(user_id)
+            App.get_running_app().open_chat(conversation.conversation_id)
 
-    async def _open(self, user_id: str) -> None:
-        conversation = await self.session.client.open_direct(user_id)
-        App.get_running_app().open_chat(conversation.conversation_id)
+        self.session.spawn(write())
 
+    def _star(self, user_id: str, starred: bool) -> None:
+        async def star() -> None:
+            await self.session.client.update_contact(user_id, starred=starred)
+            self.session.dispatch("on_people")
 
-def _heading(text: str) -> dict[str, Any]:
-    return {
-        "user_id": "",
-        "name": text,
-        "note": "",
-        "button": "",
-        "heading": True,
-        "texture": None,
-        "key_size": (None, dp(HEADING)),
-    }
+        self.session.spawn(star())
 
 
 kv.load(__file__)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kivy.app import App
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     ClearBuffers,
@@ -18,7 +19,7 @@ from kivy.graphics import (
 )
 from kivy.graphics.instructions import InstructionGroup
 from kivy.metrics import dp
-from kivy.properties import StringProperty
+from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.textinput import TextInput
 
 from app import fallback, input_method, kv
@@ -48,8 +49,12 @@ class Field(TextInput):
     """A field. A line with emoji is composed in a frame buffer; widths come from our own
     measure, so that cursor and letters agree."""
 
+    _label_cached: Any
     composition = StringProperty("")
     """What an input method is putting together: shown at the cursor, not yet part of the text."""
+
+    wrong = BooleanProperty(False)
+    """Whether what stands in it is not accepted."""
 
     def __init__(self, **options: Any) -> None:
         self._frames: list[Fbo] = []
@@ -138,8 +143,12 @@ class Field(TextInput):
     def keyboard_on_key_down(
         self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
+        """The input method has the keys while it composes; shortcuts work while one writes."""
         if self.composition:
-            return True  # the input method has the keys
+            return True
+        keys = getattr(App.get_running_app(), "keys", None)
+        if keys and keys.press(keycode[0], modifiers):
+            return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
     def _show_composition(self, *_: Any) -> None:

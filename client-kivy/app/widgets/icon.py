@@ -10,10 +10,15 @@ from app import fonts, kv
 
 
 class Icon(Label):
-    """One of Material Design's icons, by its name."""
+    """One of Material Design's icons, by its name; in the theme's colour, or its own `tint`.
+
+    `color` belongs to the rule: were it set in a second one, each would undo the other whenever
+    the theme changes.
+    """
 
     name = StringProperty("")
     side = NumericProperty("22dp")
+    tint = ColorProperty(None, allownone=True)
 
     def on_name(self, *_: Any) -> None:
         self.text = fonts.icon(self.name) if self.name else ""
@@ -23,7 +28,6 @@ class IconButton(ButtonBehavior, Icon):
     """An icon that can be pressed; `active` shows it in the accent colour."""
 
     active = BooleanProperty(False)
-    idle_color = ColorProperty((0, 0, 0, 1))
 
 
 kv.load(__file__)

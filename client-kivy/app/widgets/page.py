@@ -38,6 +38,12 @@ class Page(BoxLayout):
         App.get_running_app().desk.leave(self)
 
 
+class PageFoot(BoxLayout):
+    """The buttons at the bottom of a page: at the right, or as wide as a phone."""
+
+    narrow = BooleanProperty(False)
+
+
 class Sheet(ScrollView):
     """What scrolls on a page: sections, one below the other, never wider than is good to read."""
 

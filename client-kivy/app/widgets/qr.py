@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import segno
 from kivy.graphics.texture import Texture
 from kivy.properties import ObjectProperty, StringProperty
 from kivy.uix.widget import Widget
@@ -20,6 +19,8 @@ class QrCode(Widget):
         if not self.link:
             self.texture = None
             return
+        import segno  # noqa: PLC0415 - few ever show a code
+
         rows = [list(it) for it in segno.make(self.link, error="m").matrix_iter(border=3)]
         texture = Texture.create(size=(len(rows[0]), len(rows)), colorfmt="luminance")
         texture.mag_filter = texture.min_filter = "nearest"

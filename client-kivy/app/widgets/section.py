@@ -22,6 +22,7 @@ class Section(BoxLayout):
 
     title = StringProperty("")
     note = StringProperty("")
+    shown = BooleanProperty(True)
 
     def add_widget(self, widget: Widget, *args: Any, **options: Any) -> Any:
         """Rows go into the card; the title, the card and the note are the section's own."""

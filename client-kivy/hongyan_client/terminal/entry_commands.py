@@ -8,10 +8,10 @@ import typer
 
 from hongyan_client.client import Client
 from hongyan_client.errors import NotFound
-from hongyan_client.model import Message
+from hongyan_client.model import FOR_EVER, Message
 from hongyan_client.plain import to_json
 from hongyan_client.terminal.shell import Shell, name_of
-from hongyan_client.terminal.slash import FOR_EVER, search_line
+from hongyan_client.terminal.slash import search_line
 from hongyan_client.terminal.strings import text
 
 SEND_SECONDS = 30.0

@@ -9,14 +9,13 @@ from rich.text import Text
 
 from hongyan_client.client import Client
 from hongyan_client.errors import HongyanError
-from hongyan_client.model import Message, MessageKind
+from hongyan_client.model import FOR_EVER, Message, MessageKind
 from hongyan_client.terminal.lines import message_line
 from hongyan_client.terminal.output import moment, one_line
 from hongyan_client.terminal.people_commands import user_id_of
 from hongyan_client.terminal.shell import label_of, name_of
 from hongyan_client.terminal.strings import text
 
-FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 RECENT = 50
 
 

@@ -72,6 +72,18 @@ def test_events_change_what_the_group_is_to_the_account(cache: Cache) -> None:
     assert (group(cache).dissolved, group(cache).role) == (True, "")
 
 
+def test_who_comes_and_goes_is_in_the_picture_and_out_of_it(cache: Cache) -> None:
+    cache.apply_event(event(6, joined=group_event_pb2.MembersJoined(user_ids=["ann", "bob"])))
+    assert group(cache).picture_user_ids == ("ann", "bob")
+    cache.apply_event(event(7, left=group_event_pb2.MemberLeft(user_id="ann")))
+    assert group(cache).picture_user_ids == ("bob",)
+    many = [f"user-{number}" for number in range(20)]
+    cache.apply_event(event(8, joined=group_event_pb2.MembersJoined(user_ids=many)))
+    assert group(cache).picture_user_ids == ("bob", *many[:8])
+    cache.apply_event(event(9, dissolved=group_event_pb2.GroupDissolved()))
+    assert group(cache).picture_user_ids == ()
+
+
 def test_an_event_that_is_older_than_what_is_here_does_nothing(cache: Cache) -> None:
     cache.apply_event(event(5, left=group_event_pb2.MemberLeft(user_id="me")))
     assert group(cache).role == "member"
@@ -162,10 +174,18 @@ def test_whom_the_server_has_no_more_is_forgotten(cache: Cache) -> None:
         ("3号", "#"),
         ("  张三", "Z"),
         ("", "#"),
+        ("单雄信", "S"),
+        ("尉迟恭", "Y"),
+        ("简单", "J"),
     ],
 )
 def test_names_stand_under_their_letter(name: str, letter: str) -> None:
     assert sorting.initial(name) == letter
+
+
+def test_a_name_is_found_by_the_first_letters_of_what_it_is_said_as() -> None:
+    assert sorting.initials("单于波波") == "cybb"
+    assert sorting.pinyin("曾国藩") == "zengguofan"
 
 
 def test_names_are_in_the_order_of_pinyin_and_those_without_a_letter_last() -> None:
@@ -185,6 +205,17 @@ def test_a_code_is_read_from_its_picture(tmp_path: Path) -> None:
 def test_a_picture_without_a_code_says_nothing(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "white").save(tmp_path / "white.png")
     assert codes.read(tmp_path / "white.png") == ""
+
+
+def test_where_nothing_can_read_codes_they_are_still_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert codes.can_read()
+    monkeypatch.setattr(codes, "READER", "zxingcpp_is_not_here")
+    assert not codes.can_read()
+    codes.save("https://hongyan.example/add/x", path := tmp_path / "code.png")
+    with pytest.raises(codes.NoReader):
+        codes.read(path)
 
 
 def test_times_of_a_group_are_times(cache: Cache) -> None:

@@ -1,0 +1,114 @@
+"""The app as a process that is measured: it notes its frames and tells them when it is asked.
+
+    python -m tests.app.measured --address URL --home FOLDER [--out FILE]
+
+It reads lines: `open ID` opens a chat, `scroll SECONDS` scrolls it up and down, `frames` begins to
+note, `tell` prints what was noted since, `end` ends. Each is answered by a line of JSON.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+STARTED = time.perf_counter()
+
+from app.main import HongyanApp  # noqa: E402 - how long it takes counts
+
+
+class Measured(HongyanApp):
+    """The app with a clock at its frames, and an ear at its standard input."""
+
+    def __init__(self, address: str, home: Path) -> None:
+        super().__init__(address, home)
+        self.ticks: list[float] = []
+        self.times: dict[str, float] = {}
+
+    def on_start(self) -> None:
+        from kivy.clock import Clock  # noqa: PLC0415
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        self.times["window"] = time.perf_counter() - STARTED
+        Clock.schedule_interval(self._tick, 0)
+        Window.bind(on_flip=self._flip)
+        super().on_start()
+        self.session.spawn(self._listen())
+
+    def _tick(self, _: float) -> None:
+        self.ticks.append(time.perf_counter())
+
+    def _flip(self, *_: Any) -> None:
+        rows = self.desk.chats.ids.list.data if self.session.signed_in else []
+        if rows and "shown" not in self.times:
+            self.times["shown"] = time.perf_counter() - STARTED
+
+    async def _listen(self) -> None:
+        reader = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := (await reader.readline()).decode().split():
+            print(json.dumps(await self._do(*line)), flush=True)
+        self.stop()
+
+    async def _do(self, verb: str, *given: str) -> dict[str, Any]:
+        match verb:
+            case "times":
+                while "shown" not in self.times:
+                    await asyncio.sleep(0.05)
+                return self.times
+            case "open":
+                self.open_chat(given[0])
+                view = self.desk.chat.ids.list
+                while not view.data:
+                    await asyncio.sleep(0.01)
+            case "frames":
+                self.ticks.clear()
+            case "tell":
+                return spread(self.ticks)
+            case "scroll":
+                await self._scroll(float(given[0]))
+                return spread(self.ticks)
+            case "end":
+                self.stop()
+        return {}
+
+    async def _scroll(self, seconds: float) -> None:
+        """Scrolls as a wheel does, all the way up through what is older."""
+        from kivy.clock import Clock  # noqa: PLC0415
+
+        view = self.desk.chat.ids.list
+        self.ticks.clear()
+        ends = time.perf_counter() + seconds
+        while time.perf_counter() < ends:
+            self._wake()
+            box = view.children[0]
+            room = max(1.0, box.height - view.height)
+            view.scroll_y = min(1.0, view.scroll_y + 60 / room)
+            seen = Clock.frames
+            while Clock.frames == seen:
+                await asyncio.sleep(0)
+
+
+def spread(ticks: list[float]) -> dict[str, Any]:
+    """Returns how long frames took, in milliseconds: the middle, of a hundred the worst, of all."""
+    gaps = sorted((later - earlier) * 1_000 for earlier, later in pairwise(ticks))
+    if not gaps:
+        return {"frames": 0}
+    return {
+        "frames": len(gaps),
+        "p50": round(gaps[len(gaps) // 2], 1),
+        "p99": round(gaps[int(len(gaps) * 0.99)], 1),
+        "max": round(gaps[-1], 1),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="The app as a process that is measured.")
+    parser.add_argument("--address", required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    chosen = parser.parse_args()
+    asyncio.run(Measured(chosen.address, chosen.home).run_until_closed())
