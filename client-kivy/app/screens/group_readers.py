@@ -3,57 +3,82 @@
 from typing import Any
 
 from kivy.app import App
-from kivy.properties import NumericProperty
+from kivy.clock import Clock
+from kivy.properties import NumericProperty, ObjectProperty
 
 from app import kv
 from app.widgets.conversation_page import GroupPage
 from app.widgets.listing import heading, row
 from hongyan_client.errors import HongyanError
-from hongyan_client.model import Conversation, Group, GroupMember, Readers
+from hongyan_client.model import Conversation, Group, GroupMember
+
+# In a group nobody is told who has read what: who wants to see it asks, while it is in sight.
+AGAIN_SECONDS = 3
 
 
-class GroupReaders(GroupPage):
-    """Names under two headings, kept by what is read meanwhile."""
+class ReadPage(GroupPage):
+    """A page that knows who has read the message `seq`, as long as it is open."""
 
-    with_members = True
     seq = NumericProperty(0)
+    readers = ObjectProperty(None, allownone=True)
+    """None while it is not known."""
 
     def __init__(self, **options: Any) -> None:
         self._asking = False
-        self._stale = True
-        self._found = Readers((), (), ())
+        self._again = Clock.create_trigger(self.ask, AGAIN_SECONDS, interval=True)
         super().__init__(**options)
+        self.bind(readers=self.refresh)
 
-    def show_group(self, conversation: Conversation, group: Group) -> None:
-        self.title = App.get_running_app().words("readers.title")
-        if self._stale and not self._asking:
-            self._stale, self._asking = False, True
-            self.session.spawn(self._look())
-        else:
-            self._put()
+    def entered(self) -> None:
+        super().entered()
+        self._again()
+        self.ask()
 
-    def on_entries(self, session: Any, conversation_id: str) -> None:
-        self._stale = self._stale or conversation_id in ("", self.conversation_id)
-        super().on_entries(session, conversation_id)
+    def left(self) -> None:
+        super().left()
+        self._again.cancel()
 
-    async def _look(self) -> None:
+    def on_seq(self, *_: Any) -> None:
+        self.readers = None
+        self.ask()
+
+    def ask(self, *_: Any) -> None:
+        """Asks who has read it, unless another page lies on this one."""
+        pages = App.get_running_app().desk.pages
+        if self.seq and not self._asking and pages and pages[-1] is self:
+            self._asking = True
+            self.session.spawn(self._ask())
+
+    async def _ask(self) -> None:
         try:
-            self._found = await self.session.client.readers(self.conversation_id, int(self.seq))
+            await self.look(int(self.seq))
         except HongyanError:
-            return  # the next event asks again
+            return  # what is known stays; it is asked for again soon
         finally:
             self._asking = False
-        self._put()
-        if self._stale:
-            self.refresh()
 
-    def _put(self) -> None:
-        words, found = App.get_running_app().words, self._found
+    async def look(self, seq: int) -> None:
+        """Asks the server."""
+        found = await self.session.client.readers(self.conversation_id, seq)
+        if seq == self.seq:
+            self.readers = found
+
+
+class GroupReaders(ReadPage):
+    """Names under two headings."""
+
+    with_members = True
+
+    def show_group(self, conversation: Conversation, group: Group) -> None:
+        words = App.get_running_app().words
+        self.title = words("readers.title")
+        if self.readers is None:
+            return
         members = {it.user_id: it for it in self.members}
         data: list[dict[str, Any]] = []
         for key, user_ids in (
-            ("readers.waiting", (*found.received, *found.waiting)),
-            ("readers.read", found.read),
+            ("readers.waiting", (*self.readers.received, *self.readers.waiting)),
+            ("readers.read", self.readers.read),
         ):
             if user_ids:
                 data.append(heading(words(key, count=len(user_ids))))
@@ -61,10 +86,6 @@ class GroupReaders(GroupPage):
                 name = self.called(members.get(it) or GroupMember(it, "member"))
                 data.append(row(it, name, face=it))
         self.ids.list.data = data
-
-    def open(self, user_id: str) -> None:
-        """Opens a member's profile."""
-        self.open_person(user_id)
 
 
 kv.load(__file__)

@@ -163,7 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "readers.waiting": ("未读（{count}）", "Not yet ({count})"),
     # Ways in
     "invite.new": ("新的邀请", "A new invite"),
-    "invite.lifetime": ("有效期", "Works for"),
+    "invite.lifetime_row": ("有效期", "Works for"),
     "invite.uses_row": ("可用次数", "How many may join"),
     "invite.uses": ("可用 {count} 次", "up to {count}"),
     "invite.any": ("不限次数", "any number"),
