@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help run client test check proto bench faults clean
+.PHONY: help run client package test check proto bench faults clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ run: $(READY) ## Run the whole system on this machine
 
 client: $(READY) ## Open the app; CLIENT="--address URL" for another gateway
 	@$(BIN)/python -m app.main $(CLIENT)
+
+package: $(READY) ## Build the app for this desktop into dist/, start it and look at it
+	@tests/install-servers
+	@$(BIN)/python -c 'import PyInstaller' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[package]'
+	@$(BIN)/python -m packing.desktop
 
 test: $(READY) ## Run all tests: unit, service and system, kill tests among them
 	@tests/install-servers

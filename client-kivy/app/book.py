@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from app import finding
 from app.session import Session
 from hongyan_client import sorting
 from hongyan_client.model import Contact, User
@@ -39,9 +40,7 @@ def is_found(words: str, names: Iterable[str], handle: str = "") -> bool:
     """Returns whether the words are a part of a handle, or of one of the names as it is written
     or said, whole (wangwei) or by first letters (ww)."""
     words = "".join(words.casefold().split())
-    if not words or words in handle.casefold():
-        return True
-    return any(words in it for name in names for it in _said(name))
+    return words in handle.casefold() or any(finding.means(words, it) for it in names)
 
 
 async def friends(session: Session) -> list[Friend]:
@@ -72,13 +71,3 @@ def _place(name: str) -> tuple[bool, str, str]:
 @lru_cache(maxsize=20_000)
 def _initial(name: str) -> str:
     return sorting.initial(name)
-
-
-@lru_cache(maxsize=20_000)
-def _said(name: str) -> tuple[str, str, str]:
-    """Returns how a name is written and said, in small letters and without spaces."""
-    return (
-        "".join(name.casefold().split()),
-        "".join(sorting.pinyin(name).split()),
-        "".join(sorting.initials(it) for it in name.split()),
-    )

@@ -44,6 +44,10 @@ class Faces(EventDispatcher):
         """Returns a user's picture."""
         return _texture((self._face(user_id),), False)
 
+    def of_letter(self, user_id: str, name: str) -> Any:
+        """Returns the picture of somebody whose picture is not here: the letter of the name."""
+        return _texture((Face(user_id, name),), False)
+
     def of(self, conversation: Conversation) -> Any:
         """Returns the picture of a conversation: of the other one, or a mosaic."""
         group = conversation.group

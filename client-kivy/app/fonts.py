@@ -1,4 +1,4 @@
-"""The fonts of the app: Han and Latin letters, emoji and icons, from the system and packages."""
+"""The fonts of the app: those of its bundle, else of the system and packages."""
 
 import os
 import sys
@@ -11,18 +11,22 @@ from kivy.core.text import LabelBase
 from hongyan_client import pictures
 
 UI, BOLD, EMOJI, ICON = "UI", "UI", "EMOJI", "ICON"
+# Where a bundle has its fonts; in a checkout there are none.
+BUNDLED = Path(__file__).with_name("data") / "fonts"
 EMOJI_FILES = (
+    str(BUNDLED / "NotoColorEmoji.ttf"),
     "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
     "/usr/share/fonts/noto/NotoColorEmoji.ttf",
     "/System/Library/Fonts/Apple Color Emoji.ttc",
     "C:/Windows/Fonts/seguiemj.ttf",
+    "/system/fonts/NotoColorEmoji.ttf",
 )
 FACE = "Noto Sans CJK SC"
 
 
 def register() -> None:
     """Registers every font under its name; without Han letters the system's default stays."""
-    regular, bold = _han()
+    regular, bold = _bundled() or _han()
     if regular:
         for name in (UI, "Roboto"):  # Roboto is what Kivy takes when nobody says anything
             LabelBase.register(name, str(regular), fn_bold=str(bold or regular))
@@ -46,6 +50,15 @@ def icon(name: str) -> str:
     return str(getattr(MDI7, name)).partition(".")[2]
 
 
+def _bundled() -> tuple[Path, Path] | None:
+    """Returns the bundle's fonts, regular and bold; pictures of letters are drawn with them too."""
+    regular, bold = (BUNDLED / f"HongyanHan-{it}.otf" for it in ("Regular", "Bold"))
+    if not regular.exists() or not bold.exists():
+        return None
+    os.environ.setdefault("HONGYAN_FONT", str(regular))
+    return regular, bold
+
+
 def _han() -> tuple[Path | None, Path | None]:
     """Returns files with Han letters, regular and bold."""
     found = [Path(it) for it in pictures.font_paths()]
@@ -60,6 +73,9 @@ def _face(path: Path | None) -> Path | None:
     which has the Japanese forms."""
     if path is None or path.suffix.lower() != ".ttc":
         return path
+    # What has its own fonts, such as a phone, needs no reader of collections.
+    from fontTools.ttLib import TTCollection  # noqa: PLC0415
+
     kept = _cache() / f"{path.stem}-SC.otf"
     if not kept.exists():
         from fontTools.ttLib import TTCollection  # noqa: PLC0415 - once in the life of a machine
@@ -82,3 +98,8 @@ def _cache() -> Path:
     folder = Path(base).expanduser() / "hongyan" / "fonts"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def cache_folder() -> Path:
+    """Returns where fonts are kept that were cut out of collections."""
+    return _cache()

@@ -1,10 +1,6 @@
 """The app: puts session and screens together and runs them on one event loop."""
 
-import argparse
-import asyncio
 import logging
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +17,8 @@ from kivy.factory import Factory  # noqa: E402
 from kivy.properties import ObjectProperty  # noqa: E402
 from kivy.uix.floatlayout import FloatLayout  # noqa: E402
 
-from app import fonts  # noqa: E402
+from app import fonts, phone  # noqa: E402
+from app.desktop import Desktop, command  # noqa: E402
 from app.faces import Faces  # noqa: E402
 from app.looks import Looks  # noqa: E402
 from app.preferences import Preferences  # noqa: E402
@@ -30,10 +27,8 @@ from app.strings import Words  # noqa: E402
 from app.text import RichText  # noqa: E402
 from app.theme import Theme  # noqa: E402
 
-DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
 LINGER_SECONDS = 1.5
-ESCAPE, BACK = 27, 1001
 # Rules name these; their modules need a window, which is there only when the app is built.
 KIT = (
     "icon",
@@ -41,6 +36,7 @@ KIT = (
     "avatar",
     "button",
     "field",
+    "form_field",
     "qr",
     "page",
     "section",
@@ -67,11 +63,16 @@ class HongyanApp(App):
         self.looks = Looks(self.preferences, self.theme, self.words)
         self._address = address
         self._home = home
+        self.desktop = Desktop(self, home)
+        self.code_login: Any = None
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -79,28 +80,48 @@ class HongyanApp(App):
         from app.widgets.toast import Toast  # noqa: PLC0415
         from app.widgets.viewer import Viewer  # noqa: PLC0415
 
-        self.session = Session(self._address, self._home, self.refused, self.words)
+        self.session = Session(
+            self.gateway(), self._home, self.refused, self.words, self.desktop.tokens
+        )
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
         self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
+        self.keys = Shortcuts(self)
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
+        Window.softinput_mode = "below_target"
+        phone.watch(self._keep_off)
         return self.root_layer
 
+    def gateway(self) -> str:
+        """Returns where the server is: what was said at the start, then what was chosen here."""
+        return self._address or str(self.preferences.address) or command.gateway()
+
     def on_start(self) -> None:
-        self.session.spawn(self.looks.follow())
+        # When the window has its size, which says whether there is room for a chat.
+        Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.open()
+        self.desktop.start()
+
+    def _keep_off(self, edges: phone.Edges) -> None:
+        """Keeps the screens off what covers the window's edges on a phone."""
+        top, right, bottom, left = edges
+        self.desk.padding = (left, top, right, bottom)
+        self.entry.edges = (left, top, right, bottom)
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()
         if not self.session.signed_in:
             self.desk.leave_all()
             self.desk.chat.close()
-        self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
+            self.root_layer.add_widget(self.code_login or self.entry)
+        else:
+            self.close_code_login()
+            self.root_layer.add_widget(self.desk)
         for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
 
@@ -120,9 +141,9 @@ class HongyanApp(App):
 
     # What screens ask for
 
-    def open_chat(self, conversation_id: str) -> None:
-        """Opens a chat."""
-        self.desk.open(conversation_id)
+    def open_chat(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, at a message if a seq is given."""
+        self.desk.open(conversation_id, seq)
 
     def close_chat(self) -> None:
         """Goes back from a chat to the list."""
@@ -136,18 +157,39 @@ class HongyanApp(App):
         """Opens a page and waits for what is chosen there; None: nothing was."""
         return await self.desk.pick(name, **options)
 
+    def open_code_login(self, link: str = "") -> None:
+        """Opens what takes a code that another device shows; with its link, goes on at once."""
+        from app.screens.code_login import CodeLogin  # noqa: PLC0415
+
+        self.close_code_login()
+        self.code_login = CodeLogin(padding=self.desk.padding)
+        self._choose()
+        self.code_login.entered(link)
+
+    def close_code_login(self) -> None:
+        """Goes back to the door."""
+        if self.code_login is not None:
+            page, self.code_login = self.code_login, None
+            page.left()
+            if not self.session.signed_in:
+                self._choose()
+
+    def follow(self, link: str) -> None:
+        """Goes where a link leads that came from outside."""
+        from app.links import open_link  # noqa: PLC0415
+
+        open_link(link)
+
     def back(self) -> bool:
         """Goes one step back: out of a menu, a question, a page or a chat."""
         for layer in (self.menu, self.dialogs, self.viewer):
             if layer.is_open:
                 layer.close()
                 return True
-        return bool(self.session.signed_in and self.desk.back())
-
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        if key in (ESCAPE, BACK):
-            return self.back()
-        return bool(self.dialogs.on_key(key))
+        if self.code_login is not None:
+            self.close_code_login()
+            return True
+        return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
 
@@ -156,14 +198,14 @@ class HongyanApp(App):
 
         self._rest = Clock.create_trigger(lambda *_: self._pace(IDLE_FPS), LINGER_SECONDS)
         for event in ("on_touch_down", "on_touch_move", "on_key_down", "on_textinput"):
-            Window.fbind(event, self._wake)
-        Window.fbind("size", self._wake)
-        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self._wake)
-        Window.bind(on_keyboard=self._on_key)
-        self.session.bind(on_messages=self._wake)
-        self._wake()
+            Window.fbind(event, self.wake)
+        Window.fbind("size", self.wake)
+        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
+        self.session.bind(on_messages=self.wake)
+        self.wake()
 
-    def _wake(self, *_: Any) -> None:
+    def wake(self, *_: Any) -> None:
+        """Draws often for a while."""
         self._pace(ACTIVE_FPS)
         self._rest.cancel()
         self._rest()
@@ -174,9 +216,11 @@ class HongyanApp(App):
 
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
+        await self.desktop.prepare()
         try:
             await self.async_run("asyncio")
         finally:
+            await self.desktop.stop()
             self.preferences.save()
             if self.session:
                 await self.session.close()
@@ -189,28 +233,6 @@ def register_kit() -> None:
         __import__(f"app.widgets.{module}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Returns the parser of the command line."""
-    made = argparse.ArgumentParser(prog="hongyan-desktop", description="鸿雁 Hongyan, the app.")
-    made.add_argument(
-        "--address",
-        default=os.environ.get("HONGYAN_ADDRESS_URL", DEFAULT_ADDRESS),
-        help=f"the gateway ({DEFAULT_ADDRESS})",
-    )
-    made.add_argument("--profile", default="desktop", help="which of several accounts to be")
-    made.add_argument("--home", type=Path, help="the profile's folder")
-    return made
-
-
-def data_home() -> Path:
-    """Returns where a user's own data lies on this system."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~")).expanduser() / "Hongyan"
-    if sys.platform == "darwin":
-        return Path("~/Library/Application Support/Hongyan").expanduser()
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hongyan"
-
-
 def be_quiet() -> None:
     """Says warnings only: Kivy lets everything through that any library logs."""
     for name in ("", "hpack", "kivy"):
@@ -218,10 +240,8 @@ def be_quiet() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """The entry point."""
-    given = parser().parse_args(arguments)
-    home = given.home or data_home() / given.profile
-    asyncio.run(HongyanApp(given.address, home).run_until_closed())
+    """The entry point, as the command line has it."""
+    command.run(arguments)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,10 @@ from typing import Any
 
 # name: (module, class). A page is one .py and one .kv.
 PAGES: dict[str, tuple[str, str]] = {
+    # Chats
+    "box": ("box", "Box"),
+    "pick_chat": ("pick_chat", "PickChat"),
+    "search": ("search", "SearchPage"),
     # Groups
     "chat_info": ("chat_info", "ChatInfo"),
     "group": ("group", "GroupInfo"),
@@ -16,6 +20,21 @@ PAGES: dict[str, tuple[str, str]] = {
     "group_code": ("group_code", "GroupCode"),
     "group_requests": ("group_requests", "GroupRequests"),
     "join": ("join", "Join"),
+    # Settings
+    "about": ("about", "AboutPage"),
+    "account": ("account", "AccountPage"),
+    "accounts": ("accounts", "AccountsPage"),
+    "appearance": ("appearance", "AppearancePage"),
+    "delete_account": ("delete_account", "DeleteAccountPage"),
+    "device_code": ("device_code", "DeviceCodePage"),
+    "devices": ("devices", "DevicesPage"),
+    "language": ("language", "LanguagePage"),
+    "licences": ("licences", "LicencesPage"),
+    "notifications": ("notifications", "NotificationsPage"),
+    "password": ("password", "PasswordPage"),
+    "privacy": ("privacy", "PrivacyPage"),
+    "shortcuts": ("shortcuts", "ShortcutsPage"),
+    "storage": ("storage", "StoragePage"),
     # People
     "new_friends": ("new_friends", "NewFriends"),
     "groups_list": ("groups_list", "GroupsList"),
@@ -31,6 +50,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "my_code": ("my_code", "MyCode"),
     "scan": ("scan", "Scan"),
     "files": ("files", "Files"),
+    "readers": ("readers", "Readers"),
 }
 
 

@@ -16,7 +16,9 @@ from kivy.properties import (
     StringProperty,
 )
 
-SCALES = (0.9, 1.0, 1.15, 1.3)
+SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
+# What is of the device rather than of one account: another profile begins with it.
+CARRIED = ("looks", "language", "scale", "enter_sends", "close_to_tray", "window", "address")
 
 
 class Preferences(EventDispatcher):
@@ -32,6 +34,10 @@ class Preferences(EventDispatcher):
     notify_sound = BooleanProperty(True)
     close_to_tray = BooleanProperty(True)
     recent_emoji = ListProperty([])
+    recent_searches = ListProperty([])
+    """What was looked for, the newest first."""
+    address = StringProperty("")
+    """The gateway that was chosen in the app; empty: the usual one."""
     window = DictProperty({})
     """Where the window was: left, top, width, height, maximized."""
     tab = StringProperty("chats")
@@ -42,6 +48,7 @@ class Preferences(EventDispatcher):
         super().__init__()
         self._path = path
         self._names = tuple(self.properties())
+        self._first = {name: _plain(getattr(self, name)) for name in self._names}
         self._load()
         self._soon = Clock.create_trigger(lambda *_: self.save(), 0.5)
         for name in self._names:
@@ -53,8 +60,20 @@ class Preferences(EventDispatcher):
         except (OSError, ValueError):
             return
         for name, value in (kept if isinstance(kept, dict) else {}).items():
-            if name in self._names and isinstance(value, type(getattr(self, name))):
+            if name in self._names and isinstance(value, type(self._first[name])):
                 self._take(name, value)
+
+    def move(self, path: Path) -> None:
+        """Goes on with another profile's choices; a new one begins with those of the device."""
+        self.save()
+        known = path.exists()
+        self._path = path
+        for name, value in self._first.items():
+            if name == "window" or (name in CARRIED and not known):
+                continue
+            setattr(self, name, _plain(value))
+        self._load()
+        self.save()
 
     def _take(self, name: str, value: Any) -> None:
         try:

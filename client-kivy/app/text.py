@@ -6,8 +6,9 @@ know the height of every row before there is one.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,24 +18,26 @@ from kivy.metrics import sp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
+from app import bidi, fallback
+from app.clusters import CLUSTER
 from app.fonts import EMOJI, UI
 
-_PICTURES = (
-    "\U0001f300-\U0001f5ff\U0001f600-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff"
-    "\U0001fa70-\U0001faff☀-➿⭐⭕⌚⌛⏩-⏳〰〽"
-)
-_TONE = "[\U0001f3fb-\U0001f3ff]?"
-# Flags, keycaps, and pictures with their tones, joined by zero-width joiners.
-CLUSTER = re.compile(
-    f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]️?⃣|[{_PICTURES}]️?{_TONE}(?:‍[{_PICTURES}]️?{_TONE})*"
+# Marks that stand on a letter belong to its word, in scripts that have them.
+_ON = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0dff"
+    "\u0e31-\u0e4e\u0eb1-\u0ecd\u1000-\u109f\u1780-\u17d3\u200c\u200d"
 )
 # Han letters break anywhere, words at their ends.
-PIECE = re.compile(r"\n|[^\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff][\w'’.:/@\-]* ?|[ ]+|.", re.S)
+PIECE = re.compile(
+    rf"\n|[^\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff][\w'’.:/@\-{_ON}]* ?|[ ]+|.", re.S
+)
+HAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 # What begins no line: it goes with what stands before it.
 CLOSING = set(",。，．！？；：、）】》”’…～,.!?;:)]}%")
 LINE = 1.36
 EMOJI_WIDTH = 1.22
 ELLIPSIS = "…"
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Run:
     left: float
     top: float
     width: float
+    start: int = 0
+    """Where in the text it begins."""
+    span: int = -1
+    """Which of the spans, such as links, it belongs to."""
+    font: str = UI
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +64,59 @@ class Layout:
     height: float
     line_height: float
     runs: tuple[Run, ...]
+    size: int = 0
+
+    def run_at(self, x: float, down: float) -> Run | None:
+        """Returns the run at a place, counted from the left and from the top."""
+        for run in self.runs:
+            inside = run.top <= down < run.top + self.line_height
+            if inside and run.left <= x < run.left + run.width:
+                return run
+        return None
+
+    def index_at(self, x: float, down: float) -> int:
+        """Returns which letter of the text is nearest to a place."""
+        line = max(0.0, min(down, self.height - 1)) // self.line_height * self.line_height
+        runs = [it for it in self.runs if abs(it.top - line) < 1]
+        if not runs:
+            return 0
+        run = next((it for it in runs if x < it.left + it.width), runs[-1])
+        if run.emoji:
+            return run.start + (len(run.text) if x > run.left + run.width / 2 else 0)
+        for count in range(1, len(run.text) + 1):
+            middle = width_of(run.text[:count], self.size, font=run.font)
+            before = width_of(run.text[: count - 1], self.size, font=run.font)
+            if x - run.left < (middle + before) / 2:
+                return run.start + count - 1
+        return run.start + len(run.text)
+
+    def boxes(self, first: int, last: int) -> Iterator[tuple[float, float, float]]:
+        """Returns the left, the top and the width of what is chosen of a text."""
+        for run in self.runs:
+            begin, end = max(first, run.start), min(last, run.start + len(run.text))
+            if begin >= end:
+                continue
+            if run.emoji:
+                yield run.left, run.top, run.width
+                continue
+            before = width_of(run.text[: begin - run.start], self.size, font=run.font)
+            to = width_of(run.text[: end - run.start], self.size, font=run.font)
+            yield run.left + before, run.top, to - before
 
 
-@lru_cache(maxsize=64)
-def _measurer(size: int, bold: bool) -> Any:
-    label = CoreLabel(font_name=UI, font_size=size, bold=bold)
+@lru_cache(maxsize=256)
+def _measurer(size: int, bold: bool, font: str) -> Any:
+    label = CoreLabel(font_name=font, font_size=size, bold=bold)
     label.resolve_font_name()
     return label.get_cached_extents()
 
 
 @lru_cache(maxsize=16_384)
-def width_of(text: str, size: int, bold: bool = False) -> float:
+def width_of(text: str, size: int, bold: bool = False, font: str = UI) -> float:
     """Returns how wide letters are."""
-    return float(_measurer(size, bold)(text)[0])
+    if font != UI and fallback.is_complex(text, font):
+        return fallback.complex_width(text, size, font)
+    return float(_measurer(size, bold, font)(text)[0])
 
 
 @lru_cache(maxsize=1_024)
@@ -82,9 +130,11 @@ def emoji_texture(cluster: str) -> Any:
 
 
 @lru_cache(maxsize=4_096)
-def run_texture(text: str, size: int, color: tuple[float, ...], bold: bool) -> Any:
+def run_texture(text: str, size: int, color: tuple[float, ...], bold: bool, font: str = UI) -> Any:
     """Returns letters as a texture."""
-    label = CoreLabel(text=text, font_name=UI, font_size=size, color=color, bold=bold)
+    if font != UI and fallback.is_complex(text, font):
+        return fallback.drawn(text, size, color, font)
+    label = CoreLabel(text=text, font_name=font, font_size=size, color=color, bold=bold)
     label.refresh()
     return label.texture
 
@@ -101,22 +151,53 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 @lru_cache(maxsize=8_192)
 def layout(
-    text: str, size: int, width: float, *, bold: bool = False, one_line: bool = False
+    text: str,
+    size: int,
+    width: float,
+    *,
+    bold: bool = False,
+    one_line: bool = False,
+    spans: tuple[Span, ...] = (),
 ) -> Layout:
-    """Breaks a text into lines of at most a width; one line ends with an ellipsis."""
-    lines = _Lines(size, width, bold)
+    """Breaks a text into lines of at most a width; one line ends with an ellipsis. A run belongs
+    to one of the spans, such as links, or to none."""
+    lines = _Lines(size, width, bold, text)
     if one_line:
         lines.fit(" ".join(text.split()))
-    else:
-        for piece, emoji in pieces(text):
-            lines.add(piece, emoji)
+        return lines.done()
+    at, span = 0, 0
+    for piece, emoji in pieces(text):
+        while span < len(spans) and at >= spans[span][1]:
+            span += 1
+        inside = span < len(spans) and at >= spans[span][0]
+        rest = piece
+        if not emoji and span < len(spans):
+            # A span may begin or end inside of a piece.
+            edge = spans[span][1 if inside else 0] - at
+            if 0 < edge < len(piece):
+                lines.add(piece[:edge], False, at, span if inside else -1)
+                at, rest, inside = at + edge, piece[edge:], not inside
+        lines.add(rest, emoji, at, span if inside else -1)
+        at += len(rest)
     return lines.done()
+
+
+@dataclass(slots=True)
+class _Part:
+    """A piece of the line that grows."""
+
+    text: str
+    emoji: bool
+    start: int
+    span: int
+    font: str
+    width: float
 
 
 class _Lines:
     """Lines that grow piece by piece."""
 
-    def __init__(self, size: int, width: float, bold: bool) -> None:
+    def __init__(self, size: int, width: float, bold: bool, text: str) -> None:
         self._size = size
         self._width = max(width, size * 2.0)
         self._bold = bold
@@ -124,68 +205,160 @@ class _Lines:
         self._line = 0
         self._left = 0.0
         self._widest = 0.0
-        self._runs: list[tuple[str, bool, float, int, float]] = []
+        self._parts: list[_Part] = []
+        self._runs: list[Run] = []
+        self._turns = bidi.RIGHT_TO_LEFT.search(text) is not None
+        self._base = int(self._turns and bidi.begins_right(text))
 
-    def _measure(self, text: str, emoji: bool) -> float:
-        return round(self._size * EMOJI_WIDTH) if emoji else width_of(text, self._size, self._bold)
+    def _measure(self, text: str, emoji: bool, font: str = UI) -> float:
+        if emoji:
+            return round(self._size * EMOJI_WIDTH)
+        return width_of(text, self._size, self._bold, font)
 
-    def add(self, piece: str, emoji: bool) -> None:
+    def add(self, piece: str, emoji: bool, start: int = 0, span: int = -1) -> None:
         if piece == "\n":
             self._break()
             return
-        width = self._measure(piece, emoji)
-        visible = self._measure(piece.rstrip(" "), emoji) if not emoji else width
-        if self._left and self._left + visible > self._width and piece[0] not in CLOSING:
+        if self._turns and len(piece) > 1 and piece.endswith(" "):
+            # The space after a word may stand on its other side.
+            self.add(piece[:-1], emoji, start, span)
+            start, piece = start + len(piece) - 1, " "
+        for text, font in [(piece, UI)] if emoji else fallback.spread(piece):
+            self._add(_Part(text, emoji, start, span, font, self._measure(text, emoji, font)))
+            start += len(text)
+
+    def _add(self, part: _Part) -> None:
+        text = part.text
+        visible = part.width
+        if not part.emoji and text.endswith(" "):
+            visible = self._measure(text.rstrip(" "), False, part.font)
+        if self._left and self._left + visible > self._width and text[0] not in CLOSING:
             self._break()
-            if not piece.strip():
+            if not text.strip():
                 return
-        while not emoji and width > self._width and len(piece) > 1:
+        while not part.emoji and part.width > self._width and len(part.text) > 1:
             # A word that no line can hold, such as a link.
-            count = max(1, int(len(piece) * (self._width - self._left) / width) - 1)
-            self._put(piece[:count], False)
-            piece = piece[count:]
+            count = max(1, int(len(part.text) * (self._width - self._left) / part.width) - 1)
+            while count < len(part.text) and unicodedata.combining(part.text[count]):
+                count += 1
+            head = replace(part, text=part.text[:count])
+            head.width = self._measure(head.text, False, part.font)
+            self._put(head)
+            part = replace(part, text=part.text[count:], start=part.start + count)
+            part.width = self._measure(part.text, False, part.font)
+            if not part.text:
+                return
             self._break()
-            width = self._measure(piece, False)
-        self._put(piece, emoji)
+        self._put(part)
 
     def fit(self, text: str) -> None:
         """Puts as much into one line as there is room for."""
-        whole = sum(self._measure(piece, emoji) for piece, emoji in pieces(text))
-        if whole <= self._width:
-            for piece, emoji in pieces(text):
-                self._put(piece, emoji)
+        cut = [
+            _Part(it, emoji, 0, -1, font, self._measure(it, emoji, font))
+            for piece, emoji in pieces(text)
+            for it, font in ([(piece, UI)] if emoji else fallback.spread(piece))
+        ]
+        if sum(it.width for it in cut) <= self._width:
+            for part in cut:
+                self._put(part)
             return
         room = self._width - self._measure(ELLIPSIS, False)
-        for piece, emoji in pieces(text):
-            for part in (piece,) if emoji else tuple(piece):
-                if self._left + self._measure(part, emoji) > room:
-                    self._put(ELLIPSIS, False)
-                    return
-                self._put(part, emoji)
+        for part in cut:
+            if self._left + part.width <= room:
+                self._put(part)
+                continue
+            for char in () if part.emoji else tuple(part.text):
+                width = self._measure(char, False, part.font)
+                if self._left + width > room:
+                    break
+                self._put(replace(part, text=char, width=width))
+            break
+        self._put(_Part(ELLIPSIS, False, 0, -1, UI, self._measure(ELLIPSIS, False)))
 
-    def _put(self, text: str, emoji: bool) -> None:
-        if not emoji and self._runs and not self._runs[-1][1] and self._runs[-1][3] == self._line:
-            # Neighbours are one texture.
-            before = self._runs.pop()
-            text, left = before[0] + text, before[2]
-        else:
-            left = self._left
-        width = self._measure(text, emoji)
-        self._runs.append((text, emoji, left, self._line, width))
-        self._left = left + width
-        self._widest = max(self._widest, self._left)
+    def _put(self, part: _Part) -> None:
+        self._parts.append(part)
+        self._left += part.width
 
     def _break(self) -> None:
+        self._end_line()
         self._line += 1
-        self._left = 0.0
+
+    def _end_line(self) -> None:
+        """Makes runs of the line's parts: neighbours are one texture."""
+        levels = [0] * len(self._parts)
+        if self._turns:
+            levels = bidi.levels([it.text for it in self._parts], self._base)
+        joined: list[_Part] = []
+        heights: list[int] = []
+        for part, level in zip(self._parts, levels, strict=True):
+            last = joined[-1] if joined else None
+            alike = last and (last.font, last.span, heights[-1]) == (part.font, part.span, level)
+            if last and alike and not last.emoji and not part.emoji:
+                last.text += part.text
+                last.width = -1.0
+            else:
+                joined.append(replace(part))
+                heights.append(level)
+        left = 0.0
+        for at in bidi.order(heights) if self._turns else range(len(joined)):
+            part = joined[at]
+            if part.width < 0:
+                part.width = self._measure(part.text, False, part.font)
+            self._runs.append(
+                Run(
+                    part.text,
+                    part.emoji,
+                    left,
+                    self._line * self._height,
+                    part.width,
+                    part.start,
+                    part.span,
+                    part.font,
+                )
+            )
+            left += part.width
+        self._widest = max(self._widest, left)
+        self._parts, self._left = [], 0.0
 
     def done(self) -> Layout:
-        runs = tuple(
-            Run(text, emoji, left, line * self._height, width)
-            for text, emoji, left, line, width in self._runs
-        )
+        self._end_line()
+        width = min(self._widest, self._width)
+        runs: Sequence[Run] = self._runs
+        if self._base:
+            ends: dict[float, float] = {}
+            for run in runs:
+                ends[run.top] = max(ends.get(run.top, 0.0), run.left + run.width)
+            runs = [replace(it, left=it.left + max(0.0, width - ends[it.top])) for it in runs]
         height = (self._line + 1) * self._height
-        return Layout(min(self._widest, self._width), height, self._height, runs)
+        return Layout(width, height, self._height, tuple(runs), self._size)
+
+
+def draw(
+    shape: Layout,
+    left: float,
+    top: float,
+    color: Sequence[float],
+    *,
+    bold: bool = False,
+    span_color: Sequence[float] | None = None,
+) -> None:
+    """Draws a text into the canvas that is open, its upper left corner at a place."""
+    size, line = shape.size, shape.line_height
+    left, top = round(left), round(top)
+    Color(1, 1, 1, 1)
+    for run in shape.runs:
+        middle = top - run.top - line / 2
+        if run.emoji:
+            texture = emoji_texture(run.text)
+            side = run.width * 0.92
+            height = side * texture.height / texture.width
+            where = (left + run.left + run.width * 0.04, round(middle - height / 2))
+            Rectangle(texture=texture, pos=where, size=(side, height))
+        elif run.text.strip():
+            chosen = span_color if run.span >= 0 and span_color else color
+            texture = run_texture(run.text, size, tuple(chosen), bold, run.font)
+            where = (round(left + run.left), round(middle - texture.height / 2))
+            Rectangle(texture=texture, pos=where, size=texture.size)
 
 
 class RichText(Widget):
@@ -220,23 +393,10 @@ class RichText(Widget):
         self._draw()
 
     def _draw(self, *_: Any) -> None:
-        size, line = int(self.font_size), self._layout.line_height
-        left, top = round(self.x), round(self.y) + self._layout.height
         self.canvas.clear()
         with self.canvas:
-            Color(1, 1, 1, 1)
-            for run in self._layout.runs:
-                middle = top - run.top - line / 2
-                if run.emoji:
-                    texture = emoji_texture(run.text)
-                    side = run.width * 0.92
-                    height = side * texture.height / texture.width
-                    where = (left + run.left + run.width * 0.04, round(middle - height / 2))
-                    Rectangle(texture=texture, pos=where, size=(side, height))
-                elif run.text.strip():
-                    texture = run_texture(run.text, size, tuple(self.color), self.bold)
-                    where = (round(left + run.left), round(middle - texture.height / 2))
-                    Rectangle(texture=texture, pos=where, size=texture.size)
+            top = round(self.y) + self._layout.height
+            draw(self._layout, self.x, top, tuple(self.color), bold=self.bold)
 
 
 def scaled(size: float, scale: float = 1.0) -> int:

@@ -20,6 +20,8 @@ LIGHT = {
     "mine_text": "#10240A",
     "peer": "#FFFFFF",
     "peer_text": "#161616",
+    "mine_text_link": "#0B5394",
+    "peer_text_link": "#1A5FB4",
     "field": "#FFFFFF",
     "accent": "#06AE56",
     "strong": "#067A3E",
@@ -37,6 +39,13 @@ LIGHT = {
     "dim": "#101012F5",
     "dim_bar": "#000000A0",
     "dim_text": "#F2F2F2",
+    "wait": "#D9902F",
+    "sky_high": "#CFE6DC",
+    "sky_low": "#FBF4E6",
+    "sun": "#FFF3D6",
+    "hill": "#6FA694",
+    "reed": "#3F6F5C",
+    "goose": "#35594C",
 }
 DARK = {
     "icon": "#B8B8BD",
@@ -53,6 +62,8 @@ DARK = {
     "mine_text": "#F2FFF5",
     "peer": "#2D2D31",
     "peer_text": "#EDEDED",
+    "mine_text_link": "#D5E8FF",
+    "peer_text_link": "#8AB8FF",
     "field": "#2A2A2D",
     "accent": "#20C268",
     "strong": "#0A8444",
@@ -70,6 +81,13 @@ DARK = {
     "dim": "#101012F5",
     "dim_bar": "#000000A0",
     "dim_text": "#F2F2F2",
+    "wait": "#E0A245",
+    "sky_high": "#0C1A20",
+    "sky_low": "#23453F",
+    "sun": "#E9E6CF",
+    "hill": "#0F2A28",
+    "reed": "#081716",
+    "goose": "#A9C4B8",
 }
 # What is read on what: each pair has a contrast of 4.5 or more.
 READ_ON = (
@@ -84,6 +102,8 @@ READ_ON = (
     ("secondary", "field"),
     ("mine_text", "mine"),
     ("peer_text", "peer"),
+    ("mine_text_link", "mine"),
+    ("peer_text_link", "peer"),
     ("strong_text", "strong"),
     ("badge_text", "badge"),
     ("toast_text", "toast"),
@@ -94,6 +114,8 @@ READ_ON = (
     ("text", "hover"),
     ("strong_text", "danger_strong"),
     ("dim_text", "dim"),
+    ("text", "sky_high"),
+    ("text", "sky_low"),
 )
 
 

@@ -162,6 +162,10 @@ class AccountCalls:
         """Opens a session and keeps its tokens."""
         request = account_pb2.LoginRequest(email=email, password=password, device=device)
         answer = await self._channel.call(self._stub.Login, request, timeout=CREDENTIAL_SECONDS)
+        return await self.become(answer)
+
+    async def become(self, answer: account_pb2.LoginResponse) -> model.Account:
+        """Keeps the tokens of a session that was just opened, and calls as it from now on."""
         tokens = from_proto(answer.tokens, self._now(), self._address)
         await asyncio.to_thread(self._store.save, tokens)
         self.tokens = tokens

@@ -83,3 +83,7 @@ class Avatars(ABC):
                 return await self.avatar(user.avatar_id, size) if user.avatar_id else b""
         except (NotFound, Unavailable, DeadlineExceeded):
             return b""
+
+    async def clear_pictures(self) -> None:
+        """Drops the pictures of this device; they are fetched again when they are needed."""
+        await asyncio.to_thread(self._pictures.clear)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA = """
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE conversation (
@@ -78,6 +78,11 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_conversation ON outbox (conversation_id, position);
 """
+DRAFTS = """
+CREATE TABLE unsent_draft (
+  conversation_id TEXT PRIMARY KEY, text TEXT NOT NULL
+) WITHOUT ROWID;
+"""
 FROM_1 = """
 DROP TABLE conversation; DROP TABLE member; DROP TABLE message; DROP TABLE user;
 ALTER TABLE outbox ADD COLUMN more BLOB;
@@ -104,7 +109,11 @@ SERVER_TABLES = (
 """What the server has too."""
 FROM_3 = FROM_2 + "DROP TABLE hidden_ahead;"
 FROM_4 = FROM_3 + "DROP TABLE contact; DROP TABLE contact_request;"
-FROM = {0: OWN_SCHEMA, 1: FROM_1, 2: FROM_2, 3: FROM_3, 4: FROM_4}
+FROM_5 = FROM_4
+FROM = {
+    version: script + DRAFTS
+    for version, script in enumerate((OWN_SCHEMA, FROM_1, FROM_2, FROM_3, FROM_4, FROM_5))
+}
 
 
 class CacheBase:
@@ -156,6 +165,12 @@ class CacheBase:
         with self.transaction():
             for table in SERVER_TABLES:
                 self._database.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    def compact(self) -> None:
+        """Gives back the room of what was dropped. Waits for the disk and is made for a thread."""
+        with self._durable_lock:
+            self._durable.execute("VACUUM")
+            self._durable.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the files."""

@@ -1,5 +1,6 @@
 """The conversations in the cache: members, cursors, settings, and counts of what is unread."""
 
+from dataclasses import replace
 from typing import Any
 
 from hongyan.chat.v1 import conversation_pb2, message_pb2
@@ -26,6 +27,7 @@ SELECT conversation_id, kind, last_seq, counted_unread, counted_last_seq, counte
   pinned_seqs, group_data, request FROM conversation
 """
 _MEMBERS = "SELECT conversation_id, user_id, read_seq, received_seq FROM member"
+_DRAFTS = "SELECT conversation_id, text FROM unsent_draft"
 
 
 class ConversationTable(LogTable, PeopleTable):
@@ -147,15 +149,22 @@ class ConversationTable(LogTable, PeopleTable):
         rows = self._database.execute(
             _CONVERSATIONS + where + " ORDER BY active_at DESC, conversation_id", values
         ).fetchall()
-        return [self._to_conversation(row, members.get(row[0], [])) for row in rows]
+        drafts = dict(self._database.execute(_DRAFTS + where, values))
+        return [
+            self._to_conversation(row, members.get(row[0], []), drafts.get(row[0])) for row in rows
+        ]
 
-    def _to_conversation(self, row: Any, members: list[Member]) -> Conversation:
+    def _to_conversation(
+        self, row: Any, members: list[Member], unsent_draft: str | None
+    ) -> Conversation:
         read_seq = next((it.read_seq for it in members if it.user_id == self.user_id), 0)
         read_seq = max(read_seq, row[11])
         last: Message | None = None
         if row[8] is not None:
             last = to_message(message_pb2.Message.FromString(row[8]))
         settings = to_settings(conversation_pb2.ConversationSettings.FromString(row[10]))
+        if unsent_draft is not None:
+            settings = replace(settings, draft=unsent_draft)
         unread, mentions = self._unread(row, read_seq)
         return Conversation(
             conversation_id=row[0],

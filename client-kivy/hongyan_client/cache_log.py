@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from hongyan.chat.v1 import message_pb2
@@ -178,6 +179,29 @@ class LogTable(CacheBase):
             if len(found) == limit:
                 break
         return found[::-1]
+
+    def messages_after(self, conversation_id: str, after_seq: int, limit: int) -> list[Message]:
+        """Returns up to `limit` shown messages of the window beyond a seq, oldest first."""
+        window = self.window(conversation_id)
+        if window is None:
+            return []
+        rows = self._database.execute(
+            MESSAGES + " WHERE conversation_id = ? AND seq > ? AND seq >= ? AND seq <= ?"
+            f" AND kind IN ({_SHOWN}) ORDER BY seq",
+            (conversation_id, after_seq, window.first_seq, window.head_seq),
+        )
+        found = (it for it in map(read_row, rows) if it.removed != HIDDEN)
+        return list(islice(found, limit))
+
+    def mentioning(self, conversation_id: str, after_seq: int) -> list[int]:
+        """Returns the seqs of the window beyond a seq that mention the account, oldest first."""
+        rows = self._database.execute(
+            "SELECT seq FROM message JOIN conversation USING (conversation_id)"
+            " WHERE conversation_id = ? AND seq > ? AND mentions_me AND seq >= first_seq"
+            " AND seq <= head_seq ORDER BY seq",
+            (conversation_id, after_seq),
+        )
+        return [seq for (seq,) in rows]
 
     def between(self, conversation_id: str, after_seq: int, to_seq: int) -> list[Message]:
         """Returns all entries of a part of the window, oldest first."""

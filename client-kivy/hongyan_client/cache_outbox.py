@@ -1,4 +1,4 @@
-"""What only this device has: the outbox, and own cursors that the server may not know."""
+"""What only this device has: the outbox, and cursors and drafts that the server may not know."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -44,6 +44,24 @@ class OutboxTable(CacheBase):
         self._database.executemany(
             "DELETE FROM unsent_cursor WHERE conversation_id = ? AND kind = ? AND seq <= ?",
             cursors,
+        )
+
+    def put_unsent_draft(self, conversation_id: str, text: str) -> None:
+        """Remembers a draft until the server has it; it counts for more than the server's."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO unsent_draft (conversation_id, text) VALUES (?, ?)",
+            (conversation_id, text),
+        )
+
+    def unsent_drafts(self) -> dict[str, str]:
+        """Returns the drafts that the server may not have, by conversation."""
+        return dict(self._database.execute("SELECT conversation_id, text FROM unsent_draft"))
+
+    def drop_unsent_draft(self, conversation_id: str, text: str) -> None:
+        """Forgets a draft that the server has, unless there is another text since."""
+        self._database.execute(
+            "DELETE FROM unsent_draft WHERE conversation_id = ? AND text = ?",
+            (conversation_id, text),
         )
 
     def add_to_outbox(self, message: Message) -> None:

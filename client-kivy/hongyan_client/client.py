@@ -28,7 +28,7 @@ from hongyan.verify.v1 import account_pb2
 from hongyan_client.account import AccountCalls
 from hongyan_client.avatars import Avatars
 from hongyan_client.bots import BotOwner
-from hongyan_client.channel import Channel
+from hongyan_client.channel import Address, Channel
 from hongyan_client.errors import (
     DeadlineExceeded,
     NotLoggedIn,
@@ -37,6 +37,7 @@ from hongyan_client.errors import (
 from hongyan_client.groups import Groups
 from hongyan_client.listeners import QUEUE_EVENTS, Listener, Listeners
 from hongyan_client.local import Local, open_local
+from hongyan_client.login_codes import LoginCodes
 from hongyan_client.model import (
     Account,
     ConnectionChanged,
@@ -57,7 +58,7 @@ USER_FRESH_SECONDS = 600
 log = logging.getLogger("hongyan_client")
 
 
-class Client(Talk, People, Groups, Avatars, BotOwner):
+class Client(Talk, People, Groups, Avatars, BotOwner, LoginCodes):
     """One account on one device.
 
     `home` is the profile's folder: tokens, the device's id and the caches. Two processes may
@@ -123,6 +124,22 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
         """Whether there is, or will be again, a live stream."""
         return self._runner is not None
 
+    async def move_to(self, address: str) -> None:
+        """Talks to another gateway from now on; only who is logged out can move.
+
+        Raises ValueError for what is no address.
+        """
+        Address.parse(address)
+        if self.user_id:
+            raise ValueError("log out first: a session belongs to its gateway")
+        if "account" in self.__dict__:
+            await self.account.close()
+            del self.account
+        if "channel" in self.__dict__:
+            self.channel.close()
+            del self.channel
+        self.address = address
+
     # Accounts and sessions
 
     async def send_code(self, email: str, purpose: str) -> None:
@@ -138,11 +155,7 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
     ) -> Account:
         """Opens a session for this device; whoever was logged in here before is logged out."""
         await self._stop()
-        device = account_pb2.Device(
-            id=self._device_id(),
-            name=device_name or system.node()[:64] or "unnamed",
-            platform=platform or system.system().lower() or "unknown",
-        )
+        device = self._device(device_name, platform)
         account = await self.account.login(email, password, device)
         self._close_local()
         return account
@@ -152,6 +165,14 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
         await self._stop()
         await self.account.login_as_bot(token)
         self._close_local()
+
+    def _device(self, name: str, platform: str) -> account_pb2.Device:
+        """Returns this device as sessions name it."""
+        return account_pb2.Device(
+            id=self._device_id(),
+            name=name or system.node()[:64] or "unnamed",
+            platform=platform or system.system().lower() or "unknown",
+        )
 
     def _device_id(self) -> str:
         """Returns the device's id, made once and kept through log-outs."""
@@ -183,7 +204,9 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
 
     async def me(self) -> Account:
         """Returns the own profile."""
-        return await self.account.me()
+        account = await self.account.me()
+        self._keep_me(account)
+        return account
 
     async def update_me(self, **values: Any) -> Account:
         """Changes fields of the own profile: display_name, handle, signature, region, gender,
@@ -236,6 +259,22 @@ class Client(Talk, People, Groups, Avatars, BotOwner):
     async def end_session(self, session_id: str) -> None:
         """Ends a session of the account; "current" is this one, but `logout` is better."""
         await self.account.end_session(session_id)
+
+    # What lies on this device
+
+    async def clear_cache(self) -> None:
+        """Drops what the server has too, messages above all, and fetches again what is needed.
+
+        What waits to be sent stays.
+        """
+        started = self.is_started
+        await self._stop()
+        local = self._open()
+        local.sync.apply_reset()
+        await asyncio.to_thread(local.cache.compact)
+        self._close_local()
+        if started:
+            await self.start()
 
     # The live connection
 

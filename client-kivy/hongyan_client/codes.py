@@ -1,11 +1,22 @@
-"""Codes as pictures: a link as a QR code, made and read."""
+"""Codes as pictures: a link as a QR code, made anywhere, and read where there is a reader."""
 
+import importlib.util
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import segno
-import zxingcpp
-from PIL import Image
+
+from hongyan_client.errors import HongyanError
+
+if TYPE_CHECKING:  # making codes needs no Pillow
+    from PIL import Image
+
+READER = "zxingcpp"
+
+
+class NoReader(HongyanError):
+    """Codes in pictures cannot be read on this device."""
 
 
 def in_terminal(link: str) -> str:
@@ -32,22 +43,38 @@ def png(link: str) -> bytes:
     return written.getvalue()
 
 
+def can_read() -> bool:
+    """Says whether `read` works here: its library is compiled, and there is none for phones."""
+    return importlib.util.find_spec(READER) is not None
+
+
 def read(path: Path) -> str:
-    """Returns what the first QR code in a picture's file says; "" when there is none."""
+    """Returns what the first QR code in a picture's file says; "" when there is none.
+
+    Raises NoReader where codes cannot be read, see `can_read`.
+    """
+    from PIL import Image  # noqa: PLC0415
+
     with Image.open(path) as picture:
         return find(picture)
 
 
-def find(picture: Image.Image) -> str:
-    """Returns what the first QR code in a picture says; "" when there is none."""
+def find(picture: "Image.Image") -> str:
+    """Returns what the first QR code in a picture says, as `read` does."""
+    if not can_read():
+        raise NoReader("there is no reader of codes for this device")
+    import zxingcpp  # noqa: PLC0415 - not on every device
+
     found = zxingcpp.read_barcodes(_on_white(picture))
     return found[0].text if found else ""
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def _on_white(picture: "Image.Image") -> "Image.Image":
     """Returns a picture without its transparency: a code may be drawn on nothing at all."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
+    from PIL import Image  # noqa: PLC0415
+
     over = picture.convert("RGBA")
     ground = Image.new("RGBA", over.size, "white")
     return Image.alpha_composite(ground, over).convert("RGB")

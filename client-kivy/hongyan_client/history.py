@@ -7,8 +7,8 @@ from typing import Any
 
 from hongyan_client.cache import Cache
 from hongyan_client.chat_calls import ChatCalls
-from hongyan_client.errors import DeadlineExceeded, Unavailable
-from hongyan_client.model import SHOWN, Conversation, Message, Settings
+from hongyan_client.errors import DeadlineExceeded, PermissionDenied, Unavailable
+from hongyan_client.model import HIDDEN, SHOWN, Conversation, Message, Settings
 from hongyan_client.sync import PAGE, Sync
 
 log = logging.getLogger("hongyan_client")
@@ -86,7 +86,43 @@ class History:
         if window is not None and window.first_seq <= first and seq <= window.head_seq:
             return self._cache.messages(conversation_id, first + limit, limit)
         page = await self._chat.list_after(conversation_id, first - 1, limit)
-        return [it for it in page.messages if it.kind in SHOWN and it.removed != "hidden"]
+        return _shown(page.messages)
+
+    async def before(self, conversation_id: str, before_seq: int, limit: int) -> list[Message]:
+        """Returns up to `limit` shown messages below a seq, oldest first; where the seq lies far
+        below what the cache has, without a place in it.
+        """
+        window = self._cache.window(conversation_id)
+        if window is None or before_seq >= window.first_seq:
+            return await self.history(conversation_id, before_seq, limit)
+        found: list[Message] = []
+        floor = self._cache.cleared_seq(conversation_id) + 1
+        while len(found) < limit and before_seq > floor:
+            page = await self._chat.list_before(conversation_id, before_seq, PAGE)
+            if not page.messages:
+                break
+            found = [*_shown(page.messages), *found]
+            before_seq = page.messages[0].seq
+        return found[-limit:]
+
+    async def after(
+        self, conversation_id: str, after_seq: int, limit: int
+    ) -> tuple[list[Message], bool]:
+        """Returns up to `limit` shown messages beyond a seq, oldest first, and whether they end
+        with the newest one.
+        """
+        window = self._cache.window(conversation_id)
+        if window is not None and window.first_seq <= after_seq + 1:
+            found = self._cache.messages_after(conversation_id, after_seq, limit + 1)
+            return found[:limit], len(found) <= limit
+        found = []
+        while len(found) < limit:
+            page = await self._chat.list_after(conversation_id, after_seq, PAGE)
+            found += _shown(page.messages)
+            after_seq = page.messages[-1].seq if page.messages else page.last_seq
+            if after_seq >= page.last_seq:
+                return found[:limit], len(found) <= limit
+        return found[:limit], False
 
     async def message(self, conversation_id: str, seq: int) -> Message | None:
         """Returns one message, such as one that is quoted: from the cache or the server."""
@@ -105,6 +141,23 @@ class History:
             self._sync.apply_settings(conversation_id, settings)
         return settings
 
+    def keep_draft(self, conversation_id: str, text: str) -> None:
+        """Keeps a draft here; `send_drafts` takes it to the server."""
+        self._cache.put_unsent_draft(conversation_id, text)
+        self._sync.tell_conversation(conversation_id)
+
+    async def send_drafts(self) -> None:
+        """Takes to the server what was kept here, as far as the server can be reached."""
+        for conversation_id, text in self._cache.unsent_drafts().items():
+            try:
+                await self.update_settings(conversation_id, {"draft": text})
+            except (Unavailable, DeadlineExceeded):
+                return
+            except PermissionDenied:
+                log.info("a draft stays on this device: the account has left that chat")
+                continue
+            self._cache.drop_unsent_draft(conversation_id, text)
+
     async def clear(self, conversation_id: str, *, remove: bool) -> Settings:
         """Clears the history for the account; takes the chat out of its list if asked to."""
         settings = await self._chat.clear(conversation_id, 0, remove=remove)
@@ -121,3 +174,7 @@ class History:
     async def refresh(self, conversation_id: str) -> None:
         """Brings a conversation's newest messages in without a stream, for one-off commands."""
         await self._sync.pull(conversation_id)
+
+
+def _shown(messages: Sequence[Message]) -> list[Message]:
+    return [it for it in messages if it.kind in SHOWN and it.removed != HIDDEN]

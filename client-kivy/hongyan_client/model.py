@@ -442,6 +442,54 @@ class Session:
     current: bool
 
 
+class LoginCodeState(StrEnum):
+    """What has become of a code by which another device logs in."""
+
+    WAITING = "waiting"
+    """Nobody has claimed it."""
+    CLAIMED = "claimed"
+    """A device has, and waits for the answer."""
+    APPROVED = "approved"
+    """The answer was yes; the device has not logged in yet."""
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    USED = "used"
+    """The device has logged in."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginCode:
+    """A code by which another device logs in, as the device that shows it sees it.
+
+    What the claimer calls itself is the claimer's word; the number is the server's.
+    """
+
+    code_id: str
+    state: LoginCodeState
+    expires_at: datetime
+    """By the server's clock; a claim sets it anew."""
+    device_name: str = ""
+    """Of who has claimed it, as the two that follow."""
+    platform: str = ""
+    number: str = ""
+    """Four digits, which the claiming device shows too: approve when they are the same."""
+    link: str = field(default="", repr=False)
+    """What to show as a QR code; there only when it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a device has that claimed a code, until the other device answers."""
+
+    token: str = field(repr=False)
+    display_name: str
+    """Who will be logged in."""
+    number: str
+    """Four digits to show: the other device shows the same."""
+    expires_at: datetime
+    """By the server's clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that a screen may want to show; each kind is a subclass."""

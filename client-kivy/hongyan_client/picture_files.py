@@ -48,6 +48,12 @@ class PictureFiles:
             except OSError:
                 part.unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Deletes every picture."""
+        with self._lock:
+            for path in self._folder.glob("*"):
+                path.unlink(missing_ok=True)
+
     def _shrink(self) -> None:
         found = []
         for path in self._folder.iterdir():

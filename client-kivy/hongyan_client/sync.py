@@ -196,7 +196,7 @@ class Sync:
         with self._cache.transaction():
             self._cache.put_conversation(conversation, self._now_micros())
             self._drain(conversation_id)
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
 
     def apply_stored(self, message: Message) -> None:
         """Takes an own message that a unary call has stored."""
@@ -243,7 +243,7 @@ class Sync:
         window = self._cache.window(conversation_id)
         if window is not None and window.head_seq < conversation.last_seq:
             self._want(conversation_id, conversation.last_seq, urgent=True)
-        self._tell_conversation(conversation_id)
+        self.tell_conversation(conversation_id)
 
     def apply_reset(self) -> None:
         """Forgets all that the server has: the device was away for too long."""
@@ -271,7 +271,7 @@ class Sync:
             case "waiting":
                 waiting = change.waiting
                 self._cache.put_waiting(waiting.conversation_id, waiting.waiting_count)
-                self._tell_conversation(waiting.conversation_id)
+                self.tell_conversation(waiting.conversation_id)
             case "contact":
                 self._people.add(change.contact.user_id)
                 self._publish(ContactChanged(self._cache.put_contact(change.contact)))
@@ -288,7 +288,7 @@ class Sync:
             )
             self._publish(HistoryReset(conversation_id, settings.cleared_seq + 1))
             self._drain(conversation_id)
-        self._tell_conversation(conversation_id)
+        self.tell_conversation(conversation_id)
 
     def apply_hidden(self, conversation_id: str, seqs: Iterable[int]) -> None:
         """Takes away what the account has hidden."""
@@ -298,7 +298,7 @@ class Sync:
                 self._cache.hide_ahead(conversation_id, seq)
             elif message.kind in HIDEABLE and message.removed != HIDDEN:
                 self._publish(MessageChanged(self._cache.take_away(message, HIDDEN)))
-        self._tell_conversation(conversation_id)
+        self.tell_conversation(conversation_id)
 
     def apply_caught_up(self, caught_up: gate_pb2.CaughtUp) -> None:
         """Notes up to where the account's changes are here."""
@@ -339,7 +339,7 @@ class Sync:
             if window is not None and window.head_seq < head.last_seq:
                 self._want(head.conversation_id, head.last_seq, urgent=True)
         if self._cache.grow(head.conversation_id, head.last_seq):
-            self._tell_conversation(head.conversation_id)
+            self.tell_conversation(head.conversation_id)
 
     def apply_received_moved(self, moved: gate_pb2.ReceivedMoved) -> None:
         """Takes a cursor; one that does not move forward changes nothing."""
@@ -354,7 +354,7 @@ class Sync:
         """Moves a cursor in the cache and tells of it."""
         if self._cache.move_read(conversation_id, user_id, read_seq):
             self._publish(ReadMoved(conversation_id, user_id, read_seq))
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
 
     async def pull(self, conversation_id: str, *, at_most: int = 1_000) -> None:
         """Brings a conversation to the log's end; begins its window anew when far behind."""
@@ -383,7 +383,7 @@ class Sync:
             elif window is None and not page.messages:
                 self._cache.restart(conversation_id, [])
             self._drain(conversation_id)
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
 
     def _restart(self, conversation_id: str, messages: list[Message]) -> None:
         had_some = self._cache.window(conversation_id) is not None
@@ -416,7 +416,7 @@ class Sync:
             self._publish(MessageStateChanged(message))
             self._settled(message.client_message_id)
         if live:
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
         self._drain(conversation_id)
 
     def _take(self, conversation_id: str, messages: list[Message], live: bool) -> None:
@@ -449,7 +449,7 @@ class Sync:
         told = self._told.get(conversation_id, seq)
         if told < seq:
             self._tell(conversation_id, self._cache.between(conversation_id, told, seq), live)
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
 
     def _is_waiting(self, message: Message) -> bool:
         """Returns whether this is the outbox's own message, and not known to be stored."""
@@ -507,7 +507,7 @@ class Sync:
             head += 1
         if run:
             self._take(conversation_id, run, live=True)
-            self._tell_conversation(conversation_id)
+            self.tell_conversation(conversation_id)
         if head >= gap.wanted_seq:
             gap.closed.set()
             del self._gaps[conversation_id]
@@ -523,7 +523,7 @@ class Sync:
             new = [it for it in page.messages if it.seq > window.head_seq]
             if new and new[0].seq == window.head_seq + 1:
                 self._append(conversation_id, new, live=False)
-                self._tell_conversation(conversation_id)
+                self.tell_conversation(conversation_id)
             head = new[-1].seq if new else window.head_seq
         return bool(new) and head < page.last_seq
 
@@ -580,7 +580,8 @@ class Sync:
         if not self._gaps:
             self.whole.set()
 
-    def _tell_conversation(self, conversation_id: str) -> None:
+    def tell_conversation(self, conversation_id: str) -> None:
+        """Tells of a conversation as the cache has it."""
         conversation = self._cache.conversation(conversation_id)
         if conversation is not None:
             self._publish(ConversationChanged(conversation))

@@ -71,9 +71,35 @@ class Talk(ABC):
         """
         return await self._open().history.history(conversation_id, before_seq, limit)
 
-    def known_messages(self, conversation_id: str, limit: int = 50) -> list[Message]:
-        """Returns the newest messages that the cache has, oldest first; never asks the server."""
-        return self._open().cache.messages(conversation_id, 2**62, limit)
+    def known_messages(
+        self, conversation_id: str, limit: int = 50, before_seq: int = 2**62
+    ) -> list[Message]:
+        """Returns the newest messages below a seq that the cache has, oldest first; never asks
+        the server."""
+        return self._open().cache.messages(conversation_id, before_seq, limit)
+
+    def known_message(self, conversation_id: str, seq: int) -> Message | None:
+        """Returns one message if it is here; never asks the server."""
+        return self._open().cache.message(conversation_id, seq)
+
+    def known_mentions(self, conversation_id: str, after_seq: int) -> list[int]:
+        """Returns the seqs here beyond a seq that mention the account, oldest first."""
+        return self._open().cache.mentioning(conversation_id, after_seq)
+
+    async def history_before(
+        self, conversation_id: str, before_seq: int, limit: int = 50
+    ) -> list[Message]:
+        """Returns up to `limit` messages below a seq, oldest first. Unlike `history` it does not
+        fill the cache down to a seq that is far below what is there.
+        """
+        return await self._open().history.before(conversation_id, before_seq, limit)
+
+    async def history_after(
+        self, conversation_id: str, after_seq: int, limit: int = 50
+    ) -> tuple[list[Message], bool]:
+        """Returns up to `limit` messages beyond a seq, oldest first, and whether they end with
+        the newest one."""
+        return await self._open().history.after(conversation_id, after_seq, limit)
 
     async def log_after(
         self, conversation_id: str, after_seq: int, limit: int
@@ -209,6 +235,14 @@ class Talk(ABC):
     async def update_settings(self, conversation_id: str, **values: Any) -> Settings:
         """Sets pinned, muted_until, archived, marked_unread or draft, on all own devices."""
         return await self._open().history.update_settings(conversation_id, values)
+
+    def keep_draft(self, conversation_id: str, text: str) -> None:
+        """Keeps what is being written: on this device at once, on the others by `send_drafts`."""
+        self._open().history.keep_draft(conversation_id, text)
+
+    async def send_drafts(self) -> None:
+        """Takes the drafts that were kept to the server, as far as it can be reached."""
+        await self._open().history.send_drafts()
 
     async def clear(self, conversation_id: str, *, remove: bool = False) -> Settings:
         """Clears the history for the account; takes the chat out of the list if asked to."""

@@ -17,7 +17,7 @@ from hongyan.chat.v1 import (
 from hongyan.gate.v1 import gate_pb2
 from hongyan.options.v1 import access_pb2
 from hongyan.status.v1 import directory_pb2, presence_pb2
-from hongyan.verify.v1 import account_pb2, admin_pb2, bot_pb2, trust_pb2
+from hongyan.verify.v1 import account_pb2, admin_pb2, bot_pb2, login_code_pb2, trust_pb2
 
 from services.common.errors import Invalid
 
@@ -28,6 +28,7 @@ FILES: tuple[descriptor.FileDescriptor, ...] = tuple(
     for module in (
         account_pb2,
         bot_pb2,
+        login_code_pb2,
         trust_pb2,
         admin_pb2,
         message_pb2,

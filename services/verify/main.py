@@ -13,6 +13,7 @@ from hongyan.verify.v1 import (
     account_pb2_grpc,
     admin_pb2_grpc,
     bot_pb2_grpc,
+    login_code_pb2_grpc,
     trust_pb2_grpc,
 )
 
@@ -31,6 +32,9 @@ from services.verify.bot_rpc import BotService
 from services.verify.bots import BotPolicy, Bots
 from services.verify.erasers import ChatEraser
 from services.verify.erasures import Erasures
+from services.verify.login_code_rpc import LoginCodeService
+from services.verify.login_code_store import LoginCodeStore
+from services.verify.login_codes import LoginCodePolicy, LoginCodes
 from services.verify.mail import Carrier, Folder, Post, Smtp
 from services.verify.passwords import Passwords
 from services.verify.profiles import ProfilePolicy, Profiles
@@ -40,7 +44,7 @@ from services.verify.settings import Settings
 
 NAMES = tuple(
     f"hongyan.verify.v1.{it}"
-    for it in ("AccountService", "BotService", "TrustService", "AdminService")
+    for it in ("AccountService", "BotService", "LoginCodeService", "TrustService", "AdminService")
 )
 KEY_SET_PATH = "/.well-known/jwks.json"
 
@@ -74,6 +78,21 @@ def bot_policy(settings: Settings) -> BotPolicy:
     return BotPolicy(settings.bots, Limit.parse("bot", settings.limit_bot))
 
 
+def login_code_policy(settings: Settings) -> LoginCodePolicy:
+    """Returns what the settings say of codes for other devices."""
+    return LoginCodePolicy(
+        life=int(settings.login_code_seconds * MICROS),
+        make=Limit.parse("login_code", settings.limit_login_code),
+        look=Limit.parse("login_code_look", settings.limit_login_code_look),
+        claim_ip=Limit.parse("claim_ip", settings.limit_claim_ip),
+        poll_ip=Limit.parse("claim_poll_ip", settings.limit_claim_poll_ip),
+    )
+
+
+class Tables(AdminStore, LoginCodeStore):
+    """All that is kept, in one open transaction."""
+
+
 async def serve() -> None:
     settings = Settings()
     key = settings.signing_key_pem()
@@ -82,14 +101,14 @@ async def serve() -> None:
     redis = cluster.connect(settings)
 
     @asynccontextmanager
-    async def begin() -> AsyncIterator[AdminStore]:
+    async def begin() -> AsyncIterator[Tables]:
         async with database.begin() as connection:
-            yield AdminStore(connection)
+            yield Tables(connection)
 
     @asynccontextmanager
-    async def read() -> AsyncIterator[AdminStore]:
+    async def read() -> AsyncIterator[Tables]:
         async with database.read() as connection:
-            yield AdminStore(connection)
+            yield Tables(connection)
 
     carrier: Carrier = Folder(settings.mail_folder)
     if smtp_url := settings.smtp_url.get_secret_value():
@@ -129,6 +148,14 @@ async def serve() -> None:
         now=now,
         new_id=lambda: uuid_utils.uuid7().hex,
     )
+    login_codes = LoginCodes(
+        begin,
+        read,
+        verify=verify,
+        policy=login_code_policy(settings),
+        now=now,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
     # Whichever pod of chat answers will do.
     channel = calls.open_channel(settings.chat_target.partition(",")[0])
     erasers = (ChatEraser(channel, settings.shared_key()),)
@@ -148,8 +175,10 @@ async def serve() -> None:
         return TrustUpdate(signer.key_set_json, tuple(ended), following)
 
     def register(server: grpc.aio.Server) -> None:
-        account_pb2_grpc.add_AccountServiceServicer_to_server(
-            AccountService(verify, profiles, erasures), server
+        accounts = AccountService(verify, profiles, erasures)
+        account_pb2_grpc.add_AccountServiceServicer_to_server(accounts, server)
+        login_code_pb2_grpc.add_LoginCodeServiceServicer_to_server(
+            LoginCodeService(login_codes, accounts.to_me), server
         )
         bot_pb2_grpc.add_BotServiceServicer_to_server(BotService(bots, erasures), server)
         trust_pb2_grpc.add_TrustServiceServicer_to_server(
@@ -170,7 +199,7 @@ async def serve() -> None:
             register=register,
             names=NAMES,
             ready=database.check,
-            background=(trust.follow, post.run, erasures.run, bots.run),
+            background=(trust.follow, post.run, erasures.run, bots.run, login_codes.run),
             pages={KEY_SET_PATH: lambda: ("application/json", signer.key_set_json.encode())},
             administration=audit.Administration(Admins(settings.admin_keys_file), entries),
         )

@@ -130,6 +130,37 @@ class Session:
     expires_at: int | None = None
 
 
+class LoginCodeState(IntEnum):
+    """What has become of a code for another device, as in the contract. EXPIRED is kept nowhere."""
+
+    WAITING = 1
+    CLAIMED = 2
+    APPROVED = 3
+    DECLINED = 4
+    EXPIRED = 5
+    USED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LoginCode:
+    """A code by which another device logs in, kept as a hash, and who has claimed it.
+
+    `claim_hash` is None while nobody has: then `device` and `number` are empty.
+    """
+
+    code_id: str
+    user_id: str
+    session_id: str
+    """That made it."""
+    code_hash: bytes
+    state: LoginCodeState
+    expires_at: int
+    claim_hash: bytes | None
+    device: Device
+    number: str
+    """Four digits that both devices show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """What a client needs to call as a session."""

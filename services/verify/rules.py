@@ -128,8 +128,8 @@ class Verify:
     async def send_code(self, email: str, purpose: Purpose, ip: str) -> int:
         """Mails a code and returns when it expires; the same for every address."""
         email = normal_email(email)
-        await self._take(self._policy.code_ip, ip)
-        await self._take(self._policy.code_address, email)
+        await self.take(self._policy.code_ip, ip)
+        await self.take(self._policy.code_address, email)
         digits = f"{secrets.randbelow(1_000_000):06d}"
         expires_at = self._now() + self._policy.code_life
 
@@ -240,8 +240,8 @@ class Verify:
             account = await store.account(user_id)
         if account is None or account.deleted:
             raise NotFound("USER_NOT_FOUND", "no such user")
-        await self._take(self._policy.login_ip, ip)
-        await self._take(self._policy.login_account, f"{account.email} {ip}")
+        await self.take(self._policy.login_ip, ip)
+        await self.take(self._policy.login_account, f"{account.email} {ip}")
         if not await self._passwords.check(password, account.password_hash):
             raise password_wrong()
         return account
@@ -253,32 +253,37 @@ class Verify:
     ) -> tuple[Tokens, Account]:
         """Opens a session for a device, instead of its former one."""
         email = normal_email(email)
-        await self._take(self._policy.login_ip, ip)
+        await self.take(self._policy.login_ip, ip)
         # By address and account, so that a stranger's tries do not lock the owner out.
-        await self._take(self._policy.login_account, f"{email} {ip}")
+        await self.take(self._policy.login_account, f"{email} {ip}")
         async with self._read() as store:
             account = await store.account_by_email(email)
         fits = await self._passwords.check(password, account.password_hash if account else None)
         if not (account and fits):
             raise credentials_invalid()
-        now, refresh = self._now(), new_refresh_token()
-        session = Session(
-            self._new_id(), account.user_id, device, token_hash(refresh), None, now, now
-        )
 
-        async def work(store: Accounts) -> None:
+        async def work(store: Accounts) -> Tokens:
             # A password that was reset meanwhile opens no session that the reset did not see.
             current = await store.locked_account(account.user_id)
             if current is None or current.password_hash != account.password_hash:
                 raise credentials_invalid()
-            await self._refuse_suspended(store, account.user_id)
-            # The time is that of the end, not of the call: who waited for the lock told nobody.
-            await store.end_device(account.user_id, device.id, self._now())
-            await store.add_session(session)
+            await self.refuse_suspended(store, account.user_id)
+            return await self.open_session(store, account.user_id, device)
 
-        await self._transaction(work)
+        tokens = await self._transaction(work)
         LOGINS.labels("ok").inc()
-        return self._tokens(session, refresh), account
+        return tokens, account
+
+    async def open_session(self, store: Accounts, user_id: str, device: Device) -> Tokens:
+        """Opens a session for a device, in a transaction that has locked the account.
+
+        The time is that of the transaction, not of the call: who waited for the lock told nobody.
+        """
+        now, refresh = self._now(), new_refresh_token()
+        session = Session(self._new_id(), user_id, device, token_hash(refresh), None, now, now)
+        await store.end_device(user_id, device.id, now)
+        await store.add_session(session)
+        return self._tokens(session, refresh)
 
     async def refresh(self, refresh: str) -> Tokens:
         """Exchanges a refresh token; one that was used before ends its session.
@@ -293,7 +298,7 @@ class Verify:
             session = await store.session_by_refresh(given)
             now = self._now()
             if session:
-                await self._refuse_suspended(store, session.user_id)
+                await self.refuse_suspended(store, session.user_id)
             if session is None or session.ended_at is not None:
                 return None, "unknown"
             if session.scopes is not None:
@@ -325,7 +330,7 @@ class Verify:
             raise Unauthenticated("REFRESH_TOKEN_INVALID", "log in again")
         return self._tokens(session, refresh if outcome == "bot" else new)
 
-    async def _refuse_suspended(self, store: Accounts, user_id: str) -> None:
+    async def refuse_suspended(self, store: Accounts, user_id: str) -> None:
         """Raises Denied while an account is suspended; for who has shown a secret of it."""
         found = await store.suspension(user_id)
         if found and found.holds(self._now()):
@@ -373,7 +378,8 @@ class Verify:
 
     # What all of them need
 
-    async def _take(self, limit: Limit, key: str) -> None:
+    async def take(self, limit: Limit, key: str) -> None:
+        """Takes one token of a limit of credentials: closed without Redis, the key unreadable."""
         digest = hashlib.blake2b(key.encode(), digest_size=16, key=self._secret[:32]).hexdigest()
         await self._limits.take(limit, digest, closed_without_redis=True)
 

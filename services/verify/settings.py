@@ -42,6 +42,16 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings, AdminSettings):
     """Log-ins for one account from one IP address."""
     limit_login_ip: str = "100/2"
     """Log-ins from one IP address."""
+    login_code_seconds: float = 120.0
+    """How long a code for another device can be claimed, and a claim be answered and used."""
+    limit_login_code: str = "10/30"
+    """Codes for another device made by one user."""
+    limit_login_code_look: str = "200/0.5"
+    """Looks at what became of them, and answers, by one user."""
+    limit_claim_ip: str = "100/2"
+    """Codes for another device claimed from one IP address."""
+    limit_claim_poll_ip: str = "600/0.2"
+    """Looks whether a claim was answered, from one IP address."""
     handle_days: float = 365.0
     """A handle can be changed again after so long."""
     limit_search_user: str = "100/15"

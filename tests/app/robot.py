@@ -1,7 +1,7 @@
 """A hand and an eye for the app: clicks, types, waits and takes pictures, in its own loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,10 @@ class Robot:
     async def click(self, widget: Widget, button: str = "left") -> None:
         """Presses a widget in its middle and lets go."""
         await self.frames(2)  # what has just come has its place in the next one
-        x, y = widget.to_window(*widget.center)
+        await self.click_at(*widget.to_window(*widget.center), button)
+
+    async def click_at(self, x: float, y: float, button: str = "left") -> None:
+        """Presses a place of the window and lets go."""
         touch = Touch("mouse", 1, (x / Window.width, y / Window.height, button))
         touch.scale_for_screen(Window.width, Window.height)
         EventLoop.post_dispatch_input("begin", touch)
@@ -90,16 +93,53 @@ class Robot:
         EventLoop.post_dispatch_input("end", touch)
         await self.frames(2)
 
-    async def press(self, text: str) -> None:
-        """Presses what has a text."""
-        widget = await until(
-            lambda: next(
-                (it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled),
-                None,
+    async def drag(self, start: Sequence[float], end: Sequence[float]) -> None:
+        """Presses a place, goes to another one, and lets go."""
+        touch = Touch("mouse", 1, (start[0] / Window.width, start[1] / Window.height, "left"))
+        touch.scale_for_screen(Window.width, Window.height)
+        EventLoop.post_dispatch_input("begin", touch)
+        await self.frames(1)
+        for part in (0.3, 0.7, 1.0):
+            x = start[0] + (end[0] - start[0]) * part
+            y = start[1] + (end[1] - start[1]) * part
+            touch.move((x / Window.width, y / Window.height, "left"))
+            touch.scale_for_screen(Window.width, Window.height)
+            EventLoop.post_dispatch_input("update", touch)
+            await self.frames(1)
+        EventLoop.post_dispatch_input("end", touch)
+        await self.frames(2)
+
+    async def key(self, key: int, text: str = "", held: Sequence[str] = ()) -> None:
+        """Presses a key as the window tells of it."""
+        if not Window.dispatch("on_key_down", key, 0, text, list(held)):
+            Window.dispatch("on_keyboard", key, 0, text, list(held))
+        Window.dispatch("on_key_up", key, 0)
+        await self.frames(2)
+
+    async def press_last(self, text: str) -> None:
+        """Presses what has a text and lies above all others that have it."""
+        found = [it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled]
+        await self.click(found[0])
+
+    async def press(self, text: str, inside: Widget | None = None) -> None:
+        """Presses what has a text, anywhere or inside a widget."""
+        while True:
+            widget = await until(lambda: self._saying(text, inside), text)
+            await self.frames(2)
+            # Rows of lists are shared: what this one shows may have just changed.
+            if widget is self._saying(text, inside):
+                return await self.click(widget)
+
+    def _saying(self, text: str, inside: Widget | None) -> Widget | None:
+        """Returns the first widget that can be seen, pressed, and has a text."""
+        return next(
+            (
+                it
+                for it in self.shown(inside)
+                if getattr(it, "text", "") == text and not it.disabled
             ),
-            text,
+            None,
         )
-        await self.click(widget)
 
     async def write(self, field: Widget, text: str) -> None:
         """Writes into a field as an input method does."""
@@ -124,9 +164,11 @@ class Robot:
         """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
         app = self.app
         app.menu.close()
+        app.viewer.close()
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)
+        app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
         app.desk.tab = "chats"
@@ -151,7 +193,7 @@ class Robot:
             if not getattr(it, "text", "") or type(it).__name__ == "Toast":
                 continue
             left, bottom = it.to_window(it.x, it.y)
-            scrolls = any(isinstance(above, ScrollView) for above in it.walk_reverse())
+            scrolls = any(_scrolls(above) for above in it.walk_reverse())
             wide = left < -1 or left + it.width > Window.width + 1
             high = bottom < -1 or bottom + it.height > Window.height + 1
             if wide or (high and not scrolls):
@@ -168,3 +210,7 @@ class Robot:
             "a picture",
         )
         taken.rename(path)
+
+
+def _scrolls(widget: Widget) -> bool:
+    return isinstance(widget, ScrollView) or type(widget).__name__ == "MessageList"

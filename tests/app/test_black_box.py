@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from loadtest.accounts import PASSWORD
 from tests.faults.people import Device, Town
-from tests.system.test_story_groups import say, words
+from tests.system.test_story_groups import befriend, say, words
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -80,6 +80,7 @@ async def test_a_person_writes_with_the_keyboard_and_pastes_chinese(
     town: Town, ling: Device, tmp_path: Path
 ) -> None:
     bo = await town.newcomer("bo")
+    await befriend(ling, bo)
     id = (await bo.client.open_direct(ling.client.user_id)).conversation_id
     await say(bo, id, "在吗？")
     program = await asyncio.create_subprocess_exec(

@@ -236,18 +236,18 @@ async def test_who_waits_is_let_in_or_not(robot: Any, me: Device, town: Town) ->
     assert badge.label == "入群申请"
     await press_row(robot, "入群申请")
     page = app.desk.pages[-1]
-    await until(lambda: len(robot.named("RequestRow")) == 2, "both are there")
+    await until(lambda: len(robot.named("JoinRequestRow")) == 2, "both are there")
     await robot.sees(greeting)
     await robot.sees("波波邀请")
     await fits(robot)
 
     def button(user_id: str, text: str) -> Any:
-        row = next(it for it in robot.named("RequestRow") if it.key == user_id)
+        row = next(it for it in robot.named("JoinRequestRow") if it.key == user_id)
         return next(it for it in robot.shown(row) if getattr(it, "text", "") == text)
 
     await robot.click(button(mei.client.user_id, "同意"))
     await until(lambda: mei.client.conversation(id), "she is in it")
-    await until(lambda: len(robot.named("RequestRow")) == 1, "one waits")
+    await until(lambda: len(robot.named("JoinRequestRow")) == 1, "one waits")
     await robot.click(button(wang.client.user_id, "拒绝"))
     await robot.sees("没有待处理的申请")
     assert await me.client.join_requests(id) == []

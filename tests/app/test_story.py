@@ -48,18 +48,19 @@ def outside(robot: Any) -> list[str]:
 async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town, door: None) -> None:
     entry = robot.app.entry
     await robot.sees("见字如面")
-    await robot.press("没有账号？注册")
-    await robot.frames()
-    await robot.write(entry.ids.name, "灵灵")
-    await robot.write(entry.ids.email, EMAIL)
+    await robot.press("注册新账号")
+    await until_true(lambda: entry.form == "register", "the form")
+    fields = entry.shown.ids
+    await robot.write(fields.name.ids.field, "灵灵")
+    await robot.write(fields.email.ids.field, EMAIL)
     await robot.press("获取验证码")
     code = await until_true(lambda: mailed_code(town.system.mail_folder, EMAIL), "the mail")
-    await robot.write(entry.ids.code, code)
-    await robot.write(entry.ids.password, "short")
+    await robot.write(fields.code.ids.field, code)
+    await robot.write(fields.password.ids.field, "short")
     await robot.press("注册")
-    await robot.sees("请检查填写的内容")
-    entry.ids.password.text = ""
-    await robot.write(entry.ids.password, PASSWORD)
+    await robot.sees("密码至少 8 个字符")
+    fields.password.text = ""
+    await robot.write(fields.password.ids.field, PASSWORD)
     assert outside(robot) == []
     await robot.press("注册")
     await until_true(lambda: robot.app.session.signed_in, "logged in")
@@ -75,8 +76,10 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
     desk.tab = "contacts"
     await robot.frames()
     await robot.write(desk.contacts.ids.query, handle)
-    desk.contacts.find(handle)
-    await robot.press("添加")
+    await robot.press(f"查找“{handle}”")
+    await robot.press(f"鸿雁号：{handle}")
+    await robot.press("添加到通讯录")
+    await robot.press("发送")
     await robot.sees("已发送好友申请")
     mine = robot.app.session.user_id
     await until_true(
@@ -84,14 +87,14 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
         "the request is there",
     )
     await bo.client.accept_contact(mine)
-    await robot.sees("波波")
+    await robot.sees("发消息")
     conversation = await bo.client.open_direct(mine)
     await say(bo, conversation.conversation_id, "吃饭了吗？🍲")
     desk.tab = "chats"
     await robot.sees("吃饭了吗？🍲")
     robot.app.open_chat(conversation.conversation_id)
     await robot.sees("你们已成为好友，现在可以开始聊天了")
-    await robot.write(desk.chat.ids.input, "还没呢 😀 hello")
+    await robot.write(desk.chat.composer.ids.input, "还没呢 😀 hello")
     await robot.press("发送")
     await robot.sees("还没呢 😀 hello")
     await until_true(
@@ -119,8 +122,8 @@ async def test_a_message_is_replied_to_reacted_to_and_taken_back(robot: Any, tow
 
     await ask(row, "周六去爬山吗？", robot)
     await robot.press("引用")
-    await robot.sees("梅子: 周六去爬山吗？")
-    await robot.write(chat.ids.input, "去！")
+    await robot.sees("周六去爬山吗？")
+    await robot.write(chat.composer.ids.input, "去！")
     await robot.press("发送")
     await until_true(lambda: "去！" in words(bo, id), "it has arrived")
     seen = bo.client._open().cache.messages(id, 10**6, 10)
@@ -175,10 +178,10 @@ async def test_many_messages_are_shown_as_they_come_and_older_ones_when_one_scro
     assert view.at_bottom()
     async with asyncio.timeout(30):
         while not any("第 0 条" in it for it in robot.texts()):
-            view.scroll_y = 1
+            view.scroll_by(-10_000)
             await robot.frames(4)
     # While one reads what is old, the newest does not pull one away.
-    view.scroll_y = 0.5
+    view.scroll_by(1_200)
     await robot.frames(4)
     assert not view.at_bottom()
     await say(bo, id, "新的")
@@ -189,20 +192,28 @@ async def test_many_messages_are_shown_as_they_come_and_older_ones_when_one_scro
 
 
 async def test_a_draft_stays_with_its_chat(robot: Any) -> None:
-    chats = [it.conversation_id for it in robot.app.session.client.known_conversations()]
-    robot.app.open_chat(chats[0])
+    app = robot.app
+    chats = [it["key"] for it in app.desk.chats.ids.list.data if not it["key"].startswith("box")]
+    others = [
+        it.conversation_id
+        for it in app.session.client.known_conversations()
+        if it.conversation_id not in chats
+    ]
+    field = app.desk.chat.composer.ids.input
+    app.open_chat(chats[0])
     await robot.frames()
-    robot.app.desk.chat.ids.input.text = ""
-    await robot.write(robot.app.desk.chat.ids.input, "写了一半")
-    robot.app.open_chat(chats[1])
-    await robot.sees("[草稿] 写了一半")
-    assert robot.app.desk.chat.ids.input.text == ""
-    robot.app.open_chat(chats[0])
-    assert robot.app.desk.chat.ids.input.text == "写了一半"
+    field.text = ""
+    await robot.write(field, "写了一半")
+    app.open_chat(others[0])
+    await robot.sees("[草稿]")
+    await robot.sees("写了一半")
+    assert field.text == ""
+    app.open_chat(chats[0])
+    assert field.text == "写了一半"
 
 
 async def test_backspace_takes_a_whole_emoji(robot: Any) -> None:
-    field = robot.app.desk.chat.ids.input
+    field = robot.app.desk.chat.composer.ids.input
     field.text = "家👨‍👩‍👧"
     field.cursor = field.get_cursor_from_index(len(field.text))
     field.do_backspace()
@@ -213,7 +224,7 @@ async def test_language_and_looks_change_at_once_and_are_kept(robot: Any) -> Non
     app = robot.app
     app.desk.tab = "settings"
     await robot.sees("退出登录")
-    await robot.press("中文")
+    app.preferences.language = "en"
     await robot.sees("Log out")
     assert outside(robot) == []
     app.preferences.looks = "dark"
@@ -259,7 +270,7 @@ async def test_what_is_sent_while_the_server_is_away_is_shown_and_arrives(
     robot.app.open_chat(id)
     await robot.sees("在吗")
     await town.system.kill("gate")
-    await robot.write(robot.app.desk.chat.ids.input, "网络断了也能发")
+    await robot.write(robot.app.desk.chat.composer.ids.input, "网络断了也能发")
     await robot.press("发送")
     await robot.sees("网络断了也能发")
     await town.system.start("gate")
@@ -269,5 +280,7 @@ async def test_what_is_sent_while_the_server_is_away_is_shown_and_arrives(
 async def test_who_logs_out_sees_the_door(robot: Any) -> None:
     robot.app.desk.tab = "settings"
     await robot.press("退出登录")
+    await robot.sees("退出登录？")
+    await robot.press("退出登录", robot.app.dialogs)
     await robot.sees("见字如面")
     assert not robot.app.session.signed_in

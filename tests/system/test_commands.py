@@ -36,17 +36,22 @@ class Terminal:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={
-                **os.environ,
-                "HONGYAN_ADDRESS_URL": self.address,
-                "HONGYAN_CLIENT_HOME": str(self.home),
-                "LC_ALL": self.language,
-                "PYTHONUTF8": "1",
-            },
+            env=self.environment,
         )
         out, err = await asyncio.wait_for(process.communicate(text.encode()), 60)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the command runs with."""
+        return {
+            **os.environ,
+            "HONGYAN_ADDRESS_URL": self.address,
+            "HONGYAN_CLIENT_HOME": str(self.home),
+            "LC_ALL": self.language,
+            "PYTHONUTF8": "1",
+        }
 
     async def json(self, *arguments: str) -> list[Any]:
         """Returns the documents that a command prints."""

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OF_PEOPLE = ("ContactService", "GroupService")
 # And those that test_bots.py calls.
 OF_BOTS = ("BotService",)
+# And those that test_login_codes.py calls.
+OF_LOGIN_CODES = ("LoginCodeService",)
 
 
 def faces(*services: str) -> dict[str, tuple[str, str]]:
@@ -183,7 +185,8 @@ async def test_a_life_by_rest(town: Town, rest: httpx.AsyncClient):
     ok("DeleteAccount", await mei("DeleteAccount", {"password": "a quite new one 9"}))
     gone = ok("GetUser", await bo_script("GetUser", user_id=me["user_id"]))["user"]
     assert (gone["display_name"], gone["deleted"]) == ("", True)
-    assert used == set(faces()) - set(faces(*OF_PEOPLE, *OF_BOTS)), "an rpc without its case here"
+    elsewhere = set(faces(*OF_PEOPLE, *OF_BOTS, *OF_LOGIN_CODES))
+    assert used == set(faces()) - elsewhere, "an rpc without its case here"
 
 
 async def test_whose_conversation_it_is_not_gets_one_answer(town: Town, rest: httpx.AsyncClient):
@@ -261,6 +264,17 @@ REFUSALS = {
         (400, "INVALID_FIELD", {"commands[0].name"}),
     ),
     "ListBotCommands": ((None, {}, HIM), (404, "BOT_NOT_FOUND", set())),
+    "CreateLoginCode": (([], {}, {}), (400, "REQUEST_UNREADABLE", set())),
+    "GetLoginCode": ((None, {}, {"code_id": NOBODY}), (404, "LOGIN_CODE_NOT_FOUND", set())),
+    "AnswerLoginCode": (
+        ({"approve": True}, {}, {"code_id": NOBODY}),
+        (404, "LOGIN_CODE_NOT_FOUND", set()),
+    ),
+    "ClaimLoginCode": (
+        ({"code": "guessed", "device": {"id": "device-of-x"}}, {}, {}),
+        (404, "LOGIN_CODE_NOT_FOUND", set()),
+    ),
+    "LoginWithCode": (({"claim_token": "stolen"}, {}, {}), (404, "LOGIN_CODE_NOT_FOUND", set())),
     "ListContacts": ((None, {"page_size": 1001}, {}), (400, "INVALID_FIELD", {"page_size"})),
     "UpdateContact": (({"remark": "林"}, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),
     "DeleteContact": ((None, {}, HIM), (404, "CONTACT_NOT_FOUND", set())),

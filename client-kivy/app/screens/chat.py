@@ -1,126 +1,36 @@
 """One chat: what was said, and the field to say more."""
 
-from collections.abc import Sequence
+import webbrowser
 from datetime import UTC, datetime
 from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
-from kivy.core.clipboard import Clipboard
 from kivy.core.window import Window
-from kivy.metrics import dp
 from kivy.properties import (
     BooleanProperty,
-    ListProperty,
     NumericProperty,
     ObjectProperty,
     StringProperty,
 )
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.recycleview import RecycleView
-from kivy.uix.recycleview.views import RecycleDataViewBehavior
-from kivy.uix.relativelayout import RelativeLayout
 
 from app import kv
 from app.faces import Faces
-from app.rows import Look, rows
+from app.heading import Heading
+from app.members import Members
+from app.reading import Reading
+from app.rows import Look, Row, measure
+from app.screens.chat_acts import Acts
 from app.session import Session
-from app.widgets.menu import Item
-from hongyan_client.model import Message
+from app.thread import Slot, key_of
+from app.widgets import chat_bars, composer, mention_picker, message_list  # noqa: F401
+from app.widgets.message_row import MessageRow
+from hongyan_client.errors import HongyanError
+from hongyan_client.model import Message, MessageKind, MessageState, MessageStateChanged
 
-PAGE = 60
-# What a list holds at most: more would make each change slower.
-HELD = 500
-TICKS = {
-    "sending": "clock_outline",
-    "failed": "alert_circle",
-    "stored": "check",
-    "received": "check_all",
-    "read": "check_all",
-}
-TYPING_SECONDS = 6
-ENTER, KEYPAD_ENTER = 13, 271
-LONG_SECONDS = 0.5
-REACTIONS = ("👍", "❤️", "😂", "🎉", "😢", "🙏")
-
-
-class MessageRow(RecycleDataViewBehavior, RelativeLayout):
-    """One row of a chat: a message, a time, a notice or where the new ones begin."""
-
-    kind = StringProperty("time")
-    text = StringProperty("")
-    mine = BooleanProperty(False)
-    first = BooleanProperty(False)
-    label = StringProperty("")
-    user_id = StringProperty("")
-    tick = StringProperty("")
-    quote = StringProperty("")
-    reactions = StringProperty("")
-    seq = NumericProperty(0)
-    client_message_id = StringProperty("")
-    tick_icon = StringProperty("")
-    bubble_width = NumericProperty(300)
-    text_size = ListProperty([0, 0])
-    texture = ObjectProperty(None, allownone=True)
-
-    def on_tick(self, *_: Any) -> None:
-        self.tick_icon = TICKS.get(self.tick, "")
-
-    def on_touch_down(self, touch: Any) -> bool:
-        """A right click, or a long press, asks what to do with a message."""
-        bubble = self.ids.bubble
-        if self.kind != "bubble" or not bubble.collide_point(*self.to_local(*touch.pos)):
-            return bool(super().on_touch_down(touch))
-        where = self.to_window(*self.to_local(*touch.pos))
-        if getattr(touch, "button", "left") == "right":
-            App.get_running_app().desk.chat.menu(self, where)
-            return True
-        touch.ud["long"] = Clock.schedule_once(
-            lambda *_: App.get_running_app().desk.chat.menu(self, where), LONG_SECONDS
-        )
-        return bool(super().on_touch_down(touch))
-
-    def on_touch_up(self, touch: Any) -> bool:
-        if waiting := touch.ud.get("long"):
-            waiting.cancel()
-        return bool(super().on_touch_up(touch))
-
-    def on_touch_move(self, touch: Any) -> bool:
-        if (waiting := touch.ud.get("long")) and abs(touch.dy) + abs(touch.dx) > dp(4):
-            waiting.cancel()
-        return bool(super().on_touch_move(touch))
-
-
-class MessageList(RecycleView):
-    """The rows. Their heights are known beforehand, so that nothing jumps."""
-
-    scroll_y: float
-    data: list[dict[str, Any]]
-
-    def at_bottom(self) -> bool:
-        """Says whether the newest row is in sight."""
-        box = self.children[0]
-        below = self.scroll_y * (box.height - self.height)
-        return bool(box.height <= self.height or below < dp(40))
-
-    def put(self, data: list[dict[str, Any]], *, stick: bool) -> None:
-        """Shows rows; what the eye is on stays, unless it is on the newest one."""
-        box = self.children[0]
-        above = (1 - self.scroll_y) * max(0, box.height - self.height)
-        before = sum(it["height"] for it in self.data)
-        grown_above = 0.0
-        if self.data and data and not stick:
-            first = self.data[0].get("seq"), self.data[0]["text"]
-            at = next((n for n, it in enumerate(data) if (it.get("seq"), it["text"]) == first), 0)
-            grown_above = sum(it["height"] for it in data[:at])
-        self.data = data
-        after = sum(it["height"] for it in data) + dp(16)
-        room = max(1.0, after - self.height)
-
-        def place(*_: Any) -> None:
-            self.scroll_y = 0 if stick or not before else 1 - min(1, (above + grown_above) / room)
-
-        Clock.schedule_once(place, 0)
+ESCAPE, BACK = 27, 1001
+PLACES = 200
 
 
 class Chat(BoxLayout):
@@ -131,225 +41,508 @@ class Chat(BoxLayout):
     conversation_id = StringProperty("")
     title = StringProperty("")
     hint = StringProperty("")
+    typing = BooleanProperty(False)
     narrow = BooleanProperty(False)
     new_count = NumericProperty(0)
-    quoted_seq = NumericProperty(0)
-    quoted_text = StringProperty("")
+    """How many came while one reads above."""
+    far = BooleanProperty(False)
+    """Whether the newest is out of sight."""
+    unread_above = NumericProperty(0)
+    mention_count = NumericProperty(0)
+    announcement = StringProperty("")
+    pinned_title = StringProperty("")
+    pinned_text = StringProperty("")
+    stranger = BooleanProperty(False)
+    barred = StringProperty("")
+    barred_button = StringProperty("")
+    selecting = BooleanProperty(False)
+    selected_count = NumericProperty(0)
 
     def __init__(self, session: Session, faces: Faces, **options: Any) -> None:
+        self.reading = Reading(session, self._changed)
+        self.acts = Acts(self)
+        self.members = Members(session, self.look_again)
+        self.heading = Heading(self, session)
+        self.selected: set[str] = set()
+        self.open_address = webbrowser.open
+        self._look: Look | None = None
+        self._places: dict[str, tuple[int, float]] = {}
+        self._refresh = Clock.create_trigger(self._show, -1)
         super().__init__(session=session, faces=faces, **options)
-        self._messages: list[Message] = []
-        self._unread_from = 0
-        self._reading = False
-        self._loading = False
-        self._stick = True
-        self._refresh = Clock.create_trigger(self._show, 0.02)
-        self._quiet = Clock.create_trigger(self._stop_typing, TYPING_SECONDS)
-        session.bind(on_messages=self._on_messages, on_typing=self._on_typing)
-        session.bind(on_people=self._refresh)
-        faces.bind(on_changed=self._refresh)
-        App.get_running_app().words.bind(language=self._refresh)
-        self.ids.list.bind(width=self._refresh, scroll_y=self._on_scroll)
-        Window.bind(on_key_down=self._on_key)
+        self.ids["input"] = self.composer.ids.input
+        self.view.measure = self._measure
+        app = App.get_running_app()
+        session.bind(on_event=self._on_event, on_people=self._on_people)
+        faces.bind(on_changed=self._on_faces)
+        app.words.bind(language=self.look_again)
+        for name in ("dark", "scale"):
+            app.theme.fbind(name, self._on_theme)
+        self.view.bind(width=self.look_again)
+        self.composer.ids.input.bind(cursor=self.picker.follow)
+        Window.bind(on_key_down=self._on_key, focus=self._refresh)
 
-    # What is shown
+    @property
+    def view(self) -> Any:
+        """The rows."""
+        return self.ids.list
 
-    def open(self, conversation_id: str) -> None:
-        """Shows another chat; what was being written in the one before stays its draft."""
+    @property
+    def composer(self) -> Any:
+        """Where one writes."""
+        return self.ids.composer
+
+    @property
+    def picker(self) -> Any:
+        """Who is meant by an @."""
+        return self.ids.picker
+
+    # Which chat
+
+    def open(self, conversation_id: str, seq: int = 0) -> None:
+        """Shows another chat as the cache has it, in this frame; with a seq at that message."""
         if conversation_id == self.conversation_id:
+            if seq:
+                self.jump(seq)
             return
-        self._keep_draft()
-        self.quote(None)
-        self.conversation_id = conversation_id
-        self._messages, self._stick, self.new_count, self.hint = [], True, 0, ""
-        self.ids.list.data = []
+        self.close()
+        at = (seq, 0.0) if seq else self._places.pop(conversation_id, (0, 0.0))
         known = self.session.client.conversation(conversation_id)
-        self._unread_from = 0
-        if known and known.unread_count:
-            self._unread_from = known.read_seq(self.session.user_id) + 1
-        self.ids.input.text = known.settings.draft if known else ""
+        if known and known.unread_count and not seq:
+            at = (0, 0.0)
+        self.reading.open(conversation_id, at[0])
+        self.conversation_id = conversation_id
+        self.new_count = self.unread_above = 0
+        self.composer.begin(known.settings.draft if known else "")
+        self.view.sticks = True
+        self._look = None
+        self._show()
+        if at[0] and (slot := self.reading.thread.slot_of(at[0])):
+            self.view.to_slot(slot.key, part=max(0.0, at[1] / max(1.0, self.view.height)))
+        self._offer_unread()
         self.session.client.focus(conversation_id)
-        self.session.spawn(self._load())
+        if seq:
+            self.jump(seq)
 
     def close(self) -> None:
-        """Shows no chat."""
-        self._keep_draft()
-        self.conversation_id, self.title = "", ""
+        """Shows no chat; what was being written stays its draft."""
+        if not self.conversation_id:
+            return
+        self.composer.keep_draft()
+        self._remember_place()
+        self.end_selecting()
+        self.picker.close()
+        self.conversation_id, self.title, self.hint = "", "", ""
+        self.reading.close()
+        self.view.show(())
+        self.heading.close()
         if self.session.signed_in:
             self.session.client.focus("")
+            self.session.spawn(self.session.client.send_drafts())
 
-    def _keep_draft(self) -> None:
-        text = self.ids.input.text
+    def _remember_place(self) -> None:
+        key, down = self.view.place()
+        slot = next((it for it in self.reading.thread.slots if it.key == key), None)
+        if slot and slot.message and slot.message.seq and not self.view.sticks:
+            self._places[self.conversation_id] = (slot.message.seq, down)
+            while len(self._places) > PLACES:
+                self._places.pop(next(iter(self._places)))
+
+    def keep_draft(self, text: str) -> None:
+        """Keeps what is being written on this device."""
         if not self.conversation_id or not self.session.signed_in:
             return
         known = self.session.client.conversation(self.conversation_id)
         if known and known.settings.draft != text:
-            id = self.conversation_id
-            self.session.spawn(self.session.client.update_settings(id, draft=text))
+            self.session.client.keep_draft(self.conversation_id, text)
 
-    async def _load(self) -> None:
-        id = self.conversation_id
-        try:
-            found = await self.session.client.history(id, limit=PAGE)
-        finally:
-            self._loading = False
-        if id == self.conversation_id:
-            self._take(found)
+    # What is shown
 
-    def _take(self, messages: Sequence[Message]) -> None:
-        self._messages = list(messages)[-HELD:]
+    def _changed(self, *_: Any) -> None:
         self._refresh()
 
-    def _on_messages(self, _: Session, conversation_id: str) -> None:
-        if self.conversation_id and conversation_id in ("", self.conversation_id):
-            self._reading = True
-            self._refresh()
+    def look_again(self, *_: Any) -> None:
+        """Measures every row anew: words, names, sizes or what is selected changed."""
+        self.reading.thread.forget_rows()
+        self._refresh()
+
+    def _on_theme(self, *_: Any) -> None:
+        self.look_again()
+
+    def _on_people(self, *_: Any) -> None:
+        if self.conversation_id:
+            self.look_again()
+
+    def _on_faces(self, *_: Any) -> None:
+        if self.conversation_id:
+            self.view.repaint()
 
     def _show(self, *_: Any) -> None:
-        id, client = self.conversation_id, self.session.client
-        if not id or not self.session.signed_in:
+        """Shows what has changed since the last frame."""
+        if not self.conversation_id or not self.session.signed_in:
             return
-        known = client.conversation(id)
-        self._show_title(known)
-        if self._reading:
-            self._reading = False
-            self._catch_up()
-        app, view = App.get_running_app(), self.ids.list
-        known_messages = {it.seq: it for it in self._messages}
-        look = Look(
-            self.session.user_id,
-            self.session.name,
-            known_messages.get,
-            app.words,
-            datetime.now(UTC),
-            view.width,
-            app.theme.scale,
-        )
-        pending = client.pending(id)
-        shown = {it.client_message_id for it in self._messages if it.sender_id == look.user_id}
-        messages = [*self._messages, *(it for it in pending if it.client_message_id not in shown)]
-        data = rows(messages, known, self._unread_from, look)
-        for row in data:
-            row["texture"] = self.faces.of_user(row["user_id"]) if row["first"] else None
-        view.put(data, stick=self._stick)
-        if self._stick and Window.focus and known and known.unread_count and self._messages:
-            client.mark_read(id, known.last_seq)
+        reading = self.reading
+        reading.refresh()
+        self._look = None
+        self.members.follow(reading.known)
+        self.heading.show(reading.known)
+        self.view.show(reading.thread.slots)
+        self._read()
 
-    def _catch_up(self) -> None:
-        """Takes over from the cache what changed in what is shown, and what came after it."""
-        cached = self.session.client.known_messages(self.conversation_id, HELD)
-        first = self._messages[0].seq if self._messages else 0
-        before = self._messages[-1].seq if self._messages else 0
-        self._messages = [it for it in cached if it.seq >= first]
-        if not self._stick:
-            self.new_count += sum(
-                it.seq > before and it.sender_id != self.session.user_id for it in self._messages
+    def _measure(self, slot: Slot) -> Row:
+        if self._look is None:
+            app, selecting = App.get_running_app(), self.selecting
+            self._look = Look(
+                self.session.user_id,
+                self.names,
+                self.reading.message,
+                app.words,
+                datetime.now(UTC),
+                self.view.width,
+                app.theme.scale,
+                conversation=self.reading.known,
+                selecting=selecting,
+                selected=frozenset(self.selected) if selecting else frozenset(),
+                taken_back=self.acts.taken_back,
             )
+        return measure(slot, self._look)
 
-    def _show_title(self, known: Any) -> None:
-        words = App.get_running_app().words
-        if known is None:
+    def names(self, user_id: str) -> str:
+        """Returns what somebody is called here."""
+        return self.members.name(user_id)
+
+    def _on_event(self, _: Any, event: Any) -> None:
+        if isinstance(event, MessageStateChanged):
+            self._tell_refusal(event.message)
+        if not self.conversation_id:
             return
-        name = self.session.title(known)
-        if known.group:
-            count = known.group.member_count
-            name = words("chat.members", name=name, count=count) if count else name
-        self.title = name
+        self.heading.take(event)
+        arrived = self.reading.take(event)
+        if arrived and arrived.kind is MessageKind.TEXT:
+            self.heading.said(arrived.sender_id)
+            if not self.view.sticks or not self.reading.thread.at_end:
+                self.new_count += 1
+                if arrived.mentions(self.session.user_id):
+                    self.reading.mentions.append(arrived.seq)
+                    self.mention_count = len(self.reading.mentions)
 
-    # Typing
+    def _tell_refusal(self, message: Message) -> None:
+        """What was no text has no row that could say that it failed."""
+        if message.state is MessageState.FAILED and message.kind is not MessageKind.TEXT:
+            App.get_running_app().refused(message.failure)
+            self.session.client.discard(message.client_message_id)
 
-    def _on_typing(self, _: Session, conversation_id: str) -> None:
-        if conversation_id == self.conversation_id:
-            self.hint = App.get_running_app().words("chat.typing")
-            self._quiet.cancel()
-            self._quiet()
+    # Where one is
 
-    def _stop_typing(self, *_: Any) -> None:
-        self.hint = ""
+    def scrolled(self) -> None:
+        """Another part is in sight."""
+        thread = self.reading.thread
+        bottom = self.view.at_bottom() and thread.at_end
+        self.far = bool(thread.slots) and not bottom
+        if bottom:
+            self.new_count = 0
+        self._pass_by()
+        self._read()
+
+    def _pass_by(self) -> None:
+        """Forgets of what is unread or a mention that it has not been seen."""
+        if not self.unread_above and not self.reading.mentions:
+            return
+        seen = [it.message.seq for it in self.view.visible() if it.message and it.message.seq]
+        if not seen:
+            return
+        if self.unread_above and min(seen) <= self.reading.thread.unread_from:
+            self.unread_above = 0
+        passed = set(seen)
+        self.reading.mentions = [it for it in self.reading.mentions if it not in passed]
+        self.mention_count = len(self.reading.mentions)
+
+    def _offer_unread(self) -> None:
+        """Offers the way to the first unread message when it is not in sight."""
+        self.unread_above = self.reading.unread_count
+        self.mention_count = len(self.reading.mentions)
+        self._pass_by()
+
+    def _read(self) -> None:
+        """Moves the own cursor, if somebody looks at the newest message."""
+        known, thread = self.reading.known, self.reading.thread
+        if not known or (not known.unread_count and not known.settings.marked_unread):
+            return
+        looks = Window.focus and self.parent is not None and self.get_root_window() is not None
+        if looks and thread.at_end and thread.messages and self.view.at_bottom():
+            self.session.client.mark_read(self.conversation_id, known.last_seq)
+
+    def to_bottom(self) -> None:
+        """Goes to the newest message."""
+        self.new_count = 0
+        self.view.sticks = True
+        self.reading.to_end()
+        self.view.to_bottom()
+        self._refresh()
+
+    def to_unread(self) -> None:
+        """Goes to the first message that was unread."""
+        seq = self.reading.thread.unread_from
+        self.unread_above = 0
+        self.session.spawn(self._jump(seq, part=0.12, glow=False, nearest=True))
+
+    def to_mention(self) -> None:
+        """Goes to the first message that mentions one."""
+        if self.reading.mentions:
+            seq = self.reading.mentions.pop(0)
+            self.mention_count = len(self.reading.mentions)
+            self.jump(seq)
+
+    def jump(self, seq: int) -> None:
+        """Goes to a message and lights it up."""
+        self.session.spawn(self._jump(seq))
+
+    async def _jump(
+        self, seq: int, *, part: float = 0.3, glow: bool = True, nearest: bool = False
+    ) -> None:
+        id = self.conversation_id
+        self.view.sticks = False
+        there = await self.reading.around(seq)
+        if id != self.conversation_id:
+            return
+        thread = self.reading.thread
+        slot = thread.slot_of(seq)
+        if slot is None and nearest:
+            after = (it for it in thread.slots if it.message and it.message.seq >= seq)
+            slot = next(after, None)
+        if slot is None or not (there or nearest):
+            App.get_running_app().tell("chat.not_there")
+            return
+        self._show()
+        self.view.to_slot(slot.key, part=part, glow=glow)
+
+    # Keys
+
+    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
+        app = App.get_running_app()
+        if self.composer.ids.input.composition:
+            return False
+        covered = app.menu.is_open or app.dialogs.is_open or app.desk.pages
+        if covered or not self.conversation_id or self.parent is None:
+            return False
+        return key in (ESCAPE, BACK) and self.step_back()
+
+    def command(self, name: str) -> bool:
+        """Does what a key of the field asks for; False: it has its usual meaning."""
+        picker = self.picker
+        if picker.is_open and name in ("send", "take", "up", "down", "escape"):
+            return self._choose_mention(name)
+        match name:
+            case "send":
+                self.send()
+            case "escape":
+                return self.step_back()
+            case "edit_last":
+                message = self.reading.thread.own_last()
+                if message is None or self.composer.mode or not self.acts.may_edit(message):
+                    return False
+                self.edit(message)
+            case "page_up" | "page_down":
+                step = self.view.height * 0.85
+                self.view.scroll_by(-step if name == "page_up" else step)
+            case "end":
+                self.to_bottom()
+            case "copy":
+                text = self.view.chosen_text()
+                if not text:
+                    return False
+                self.acts.copy(text)
+            case _:
+                return False
+        return True
+
+    def _choose_mention(self, name: str) -> bool:
+        match name:
+            case "escape":
+                self.picker.close()
+            case "up" | "down":
+                self.picker.step(1 if name == "down" else -1)
+            case _:
+                self.picker.take()
+        return True
+
+    def step_back(self) -> bool:
+        """Closes what was opened last: the strip, the emoji, the selection; False: nothing was."""
+        if self.picker.is_open:
+            self.picker.close()
+        elif self.composer.step_back():
+            return True
+        elif self.selecting:
+            self.end_selecting()
+        elif self.view.choice[0]:
+            self.view.choose("", 0, 0)
+        else:
+            return False
+        return True
+
+    # Saying
 
     def written(self, text: str) -> None:
         """The field has changed."""
         if text and self.conversation_id and self.session.signed_in:
             self.session.client.typing(self.conversation_id)
 
-    # What is done
-
-    def _on_key(self, _: Any, key: int, __: int, ___: str, modifiers: Sequence[str]) -> bool:
-        if key in (ENTER, KEYPAD_ENTER) and self.ids.input.focus and "shift" not in modifiers:
-            self.send()
-            return True
-        return False
-
     def send(self) -> None:
         """Sends what is written; it is shown at once."""
-        text = self.ids.input.text.strip()
-        if text and self.conversation_id:
-            self.ids.input.text = ""
-            self._stick, self._unread_from = True, 0
-            quoted, client = int(self.quoted_seq), self.session.client
-            self.quote(None)
-            self.session.spawn(client.send(self.conversation_id, text, quote_seq=quoted))
-
-    def quote(self, row: MessageRow | None) -> None:
-        """Makes the next message a reply to one; None: to none."""
-        self.quoted_seq = row.seq if row else 0
-        name = self.session.name(row.user_id) if row else ""
-        self.quoted_text = f"{name}: {row.text}" if row else ""
-        if row:
-            self.ids.input.focus = True
-
-    def menu(self, row: MessageRow, where: Sequence[float]) -> None:
-        """Asks what to do with a message."""
-        app, client, id = App.get_running_app(), self.session.client, self.conversation_id
-        seq, key, text = int(row.seq), row.client_message_id, row.text
-        if row.tick in ("failed", "sending"):
-            items = [
-                Item(app.words("menu.resend"), lambda: client.resend(key), "refresh"),
-                Item(
-                    app.words("menu.discard"), lambda: client.discard(key), "delete_outline", True
-                ),
-            ]
-            app.menu.show(where, items if row.tick == "failed" else [])
+        writes = self.composer
+        if not writes.text.strip() or not self.conversation_id or self.barred:
             return
+        if size := writes.too_long():
+            App.get_running_app().tell("chat.too_long", size=f"{size / 1024:.1f}")
+            return
+        mode, seq = writes.mode, int(writes.seq)
+        text, mentions, everybody = writes.take()
+        if mode == "edit":
+            self.session.spawn(self._edit(seq, text, mentions, everybody))
+        else:
+            self.reading.thread.unread_from = 0
+            quote = seq if mode == "quote" else 0
+            self.session.spawn(self._send(text, quote, mentions, everybody))
+            self.to_bottom()
+        writes.end_strip()
 
-        def copy() -> None:
-            Clipboard.copy(text)
-            app.tell("chat.copied")
+    async def _send(self, text: str, quote: int, mentions: list[str], everybody: bool) -> None:
+        id, client = self.conversation_id, self.session.client
+        try:
+            await client.send(
+                id, text, quote_seq=quote, mentions=mentions, mention_everybody=everybody
+            )
+        except HongyanError:
+            if id == self.conversation_id and not self.composer.text:
+                self.composer.insert(text)
+            raise
+        self.composer.keep_draft()
 
-        def react(emoji: str) -> Any:
-            return lambda: self.session.spawn(client.react(id, seq, emoji))
+    async def _edit(self, seq: int, text: str, mentions: list[str], everybody: bool) -> None:
+        id, client = self.conversation_id, self.session.client
+        before = self.reading.message(seq)
+        if before is None or before.text == text:
+            return
+        kept = [it for it in before.mentioned if f"@{self.names(it)}" in text]
+        await client.edit(id, seq, text, mentions=[*kept, *mentions], mention_everybody=everybody)
+        await self.reading.fetch_again(seq)
 
-        items = [
-            Item(app.words("menu.copy"), copy, "content_copy"),
-            Item(app.words("menu.quote"), lambda: self.quote(row), "reply"),
-        ]
-        if row.mine:
-            recall = lambda: self.session.spawn(client.recall(id, seq))  # noqa: E731
-            items.append(Item(app.words("menu.recall"), recall, "undo"))
-        app.menu.show(where, items, [Item(it, react(it)) for it in REACTIONS])
+    def quote(self, message: Message) -> None:
+        """Makes the next message a reply to one."""
+        words = App.get_running_app().words
+        name = self.names(message.sender_id)
+        text = words("message.card") if message.card_user_id else " ".join(message.text.split())
+        self.composer.quote(message.seq, words("chat.quoting", name=name), text)
 
-    def to_bottom(self) -> None:
-        """Goes to the newest message."""
-        self._stick, self.new_count = True, 0
+    def edit(self, message: Message) -> None:
+        """Lets an own message be changed."""
+        words = App.get_running_app().words
+        self.composer.edit(message.seq, words("chat.editing"), message.text)
+
+    def pick_reaction(self, message: Message) -> None:
+        """Opens all emoji for a reaction."""
+        self.composer.react_to = message
+        self.composer.panel = True
+
+    # What is pressed
+
+    def pressed(self, row: MessageRow, name: str, place: Any) -> None:
+        """Something of a row was pressed."""
+        message = row.row.message if row.row else None
+        if message is None:
+            return
+        if self.selecting:
+            if row.kind == "bubble":
+                self._toggle(message)
+            return
+        if address := row.link_at(*place):
+            self.acts.open_link(address)
+            return
+        app, id = App.get_running_app(), self.conversation_id
+        match name:
+            case "tick" if message.state is MessageState.FAILED:
+                self.session.client.resend(message.client_message_id)
+            case "quote" if message.quote:
+                self.jump(message.quote.seq)
+            case "chip":
+                spot = row.widget_at(*place)
+                if spot:
+                    self.acts.react(message, spot.text.rpartition(" ")[0])
+            case "card":
+                app.go(
+                    "person",
+                    user_id=message.card_user_id,
+                    source="card",
+                    conversation_id=id,
+                    seq=message.seq,
+                )
+            case "again":
+                self.composer.insert(self.acts.taken_back(message.seq))
+                self.composer.focus()
+            case "avatar" | "name":
+                group = self.reading.known is not None and self.reading.known.group is not None
+                source = "group" if group else "chat"
+                app.go("person", user_id=message.sender_id, source=source, conversation_id=id)
+
+    # Many at once
+
+    def select(self, message: Message) -> None:
+        """Begins to select messages, with one."""
+        self.selecting = True
+        self.selected = {key_of(message)}
+        self.selected_count = 1
+        self.look_again()
+
+    def _toggle(self, message: Message) -> None:
+        key = key_of(message)
+        self.selected ^= {key}
+        self.selected_count = len(self.selected)
+        for slot in self.reading.thread.slots:
+            if slot.key == key:
+                slot.row = None
         self._refresh()
 
-    def _on_scroll(self, view: MessageList, scroll_y: float) -> None:
-        self._stick = view.at_bottom()
-        if self._stick:
-            self.new_count = 0
-        if scroll_y > 0.98 and self._messages and not self._loading:
-            self._loading = True
-            self.session.spawn(self._older())
+    def end_selecting(self) -> None:
+        """Selects nothing any more."""
+        if self.selecting:
+            self.selecting, self.selected, self.selected_count = False, set(), 0
+            self.look_again()
 
-    async def _older(self) -> None:
-        id, first = self.conversation_id, self._messages[0].seq
-        try:
-            found = await self.session.client.history(id, before_seq=first, limit=PAGE)
-        finally:
-            self._loading = False
-        if found and id == self.conversation_id:
-            self._messages = [*found, *self._messages][:HELD]
-            self._refresh()
+    def act_on_selected(self, act: str) -> None:
+        """Forwards, copies or deletes all that is selected."""
+        slots = self.reading.thread.slots
+        chosen = [it.message for it in slots if it.kind == "message" and it.key in self.selected]
+        messages = [it for it in chosen if it is not None]
+        match act:
+            case "forward":
+                self.acts.forward(messages)
+            case "copy":
+                self.acts.copy_many(messages)
+            case "delete":
+                self.acts.hide(messages)
+            case _:
+                self.end_selecting()
+
+    # The bars; `Heading` fills them
+
+    def show_about(self) -> None:
+        """Shows what there is to know about the group or the other one."""
+        self.heading.show_about()
+
+    def show_pinned(self) -> None:
+        """Goes to the pinned message that the bar shows."""
+        self.heading.show_pinned()
+
+    def dismiss_announcement(self) -> None:
+        """Takes the bar away until there is another announcement."""
+        self.heading.dismiss_announcement()
+
+    def answer_stranger(self, answer: str) -> None:
+        """Answers a stranger."""
+        self.session.spawn(self.heading.answer_stranger(answer))
+
+    def unbar(self) -> None:
+        """Does what the button beside the reason of a bar says."""
+        self.session.spawn(self.heading.unbar())
 
 
 kv.load(__file__)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from kivy.app import App
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, OptionProperty
 from kivy.uix.boxlayout import BoxLayout
@@ -13,9 +14,11 @@ from app.faces import Faces
 from app.screens.chat import Chat
 from app.screens.chats import Chats
 from app.screens.contacts import Contacts
-from app.screens.settings import Settings
+from app.screens.settings import SettingsPane
 from app.session import Session
+from app.widgets.hits import Hits
 
+TABS = ("chats", "contacts", "settings")
 WIDE = 700
 LIST_WIDTH = 290
 
@@ -39,7 +42,7 @@ class Desk(BoxLayout):
     """
 
     session = ObjectProperty(None)
-    tab = OptionProperty("chats", options=["chats", "contacts", "settings"])
+    tab = OptionProperty("chats", options=TABS)
     wide = BooleanProperty(True)
     pages = ListProperty([])
 
@@ -47,13 +50,17 @@ class Desk(BoxLayout):
         super().__init__(session=session, **options)
         self.chats = Chats(session, faces)
         self.contacts = Contacts(session, faces)
-        self.settings = Settings(session)
+        self.settings = SettingsPane(session)
         self.chat = Chat(session, faces)
         self.rail = Rail(desk=self)
         self.tabs = Tabs(desk=self)
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
+        self.hits = Hits()
+        self.hits.bind(on_closed=self.close_hits)
         self.bind(width=self._measure, tab=self._choose_tab, pages=self._arrange)
         self.chat.bind(conversation_id=self._arrange)
+        self.chat.bind(conversation_id=self._keep)
+        self.bind(tab=self._keep)
         self._measure()
         self._arrange()
 
@@ -72,17 +79,19 @@ class Desk(BoxLayout):
     def _arrange(self, *_: Any) -> None:
         pane: Widget = getattr(self, self.tab)
         parts = (self.rail, self.tabs, self.chats, self.contacts, self.settings, self.chat)
-        for widget in (*parts, *self.pages):
+        for widget in (*parts, self.hits, *self.pages):
             if widget.parent:
                 widget.parent.remove_widget(widget)
         self.clear_widgets()
         detail = self.pages[-1] if self.pages else self.chat
         detail.narrow = self.chat.narrow = not self.wide
+        if detail is self.chat and self._has_hits:
+            detail = self._below(self.hits, self.chat)
         self.chats.selected = self.chat.conversation_id if self.wide else ""
         if self.wide:
             self.orientation = "horizontal"
             pane.size_hint_x, pane.width = None, dp(LIST_WIDTH)
-            shown: tuple[Widget, ...] = (self.rail, pane, Line(), detail)
+            shown: tuple[Widget, ...] = (self.rail, pane, PaneLine(), detail)
         elif self.pages or self.chat.conversation_id:
             self.orientation = "vertical"
             shown = (detail,)
@@ -93,14 +102,73 @@ class Desk(BoxLayout):
         for widget in shown:
             self.add_widget(widget)
 
+    @staticmethod
+    def _below(above: Widget, below: Widget) -> Widget:
+        """Returns two widgets, one below the other, as one."""
+        both = BoxLayout(orientation="vertical")
+        for widget in (above, below):
+            both.add_widget(widget)
+        return both
+
+    def restore(self) -> None:
+        """Shows what was open when the app was closed, from what this device has."""
+        if not self.session.signed_in:
+            return
+        kept = App.get_running_app().preferences
+        id = kept.conversation_id
+        self.tab = kept.tab if kept.tab in TABS else "chats"
+        known = self.session.client.conversation(id) if id else None
+        if self.wide and self.tab == "chats" and known and not known.settings.removed:
+            self.open(id)
+
+    def _keep(self, *_: Any) -> None:
+        """Keeps what is open for the next time."""
+        if self.session.signed_in:
+            kept = App.get_running_app().preferences
+            kept.tab, kept.conversation_id = self.tab, self.chat.conversation_id
+
     # The way there and back
 
-    def open(self, conversation_id: str) -> None:
-        """Opens a chat; pages that lay on it are closed."""
+    def open(self, conversation_id: str, seq: int = 0) -> None:
+        """Opens a chat, perhaps at a message; pages that lay on it are closed."""
         if self.wide:
             self.tab = "chats"
         self.leave_all()
-        self.chat.open(conversation_id)
+        if self.hits.conversation_id != conversation_id:
+            self.hits.conversation_id = ""
+        self.chat.open(conversation_id, seq)
+        known = self.session.client.conversation(conversation_id)
+        if known and known.settings.marked_unread:
+            client = self.session.client
+            self.session.spawn(client.update_settings(conversation_id, marked_unread=False))
+
+    def show_tab(self, name: str) -> None:
+        """Shows a tab; on a phone what lies on it goes."""
+        self.leave_all()
+        if not self.wide:
+            self.chat.close()
+        self.tab = name
+
+    def search(self) -> None:
+        """Begins to look for something: in the list, or where that is hidden, on a page."""
+        if self.wide or not (self.pages or self.chat.conversation_id):
+            self.tab = "chats"
+            self.chats.search()
+        elif not self.has("search", conversation_id=""):
+            self.go("search")
+
+    # What was found in the chat
+
+    @property
+    def _has_hits(self) -> bool:
+        return bool(self.chat.conversation_id) and (
+            self.hits.conversation_id == self.chat.conversation_id
+        )
+
+    def close_hits(self, *_: Any) -> None:
+        """Takes the bar above the chat away."""
+        self.hits.conversation_id = ""
+        self._arrange()
 
     def go(self, name: str, **options: Any) -> Any:
         """Opens a page on what is shown, and returns it."""
@@ -108,6 +176,12 @@ class Desk(BoxLayout):
         self.pages = [*self.pages, page]
         page.entered()
         return page
+
+    def has(self, name: str, **values: Any) -> bool:
+        """Returns whether the newest page is of a name, and has such values."""
+        newest = self.pages[-1] if self.pages else None
+        made = type(newest).__name__ == pages.PAGES[name][1]
+        return made and all(getattr(newest, key) == it for key, it in values.items())
 
     async def pick(self, name: str, **options: Any) -> Any:
         """Opens a page and waits for its result; None when it was left without one."""
@@ -136,13 +210,20 @@ class Desk(BoxLayout):
         if self.pages:
             self.leave(self.pages[-1])
             return True
+        if self.chats.parent and self.chats.leave_search():
+            return True
+        if self.chat.conversation_id and self.chat.parent and self.chat.step_back():
+            return True
+        if self._has_hits:
+            self.close_hits()
+            return True
         if self.chat.conversation_id and not self.wide:
             self.chat.close()
             return True
         return False
 
 
-class Line(Widget):
+class PaneLine(Widget):
     """What stands between two panes."""
 
 

@@ -31,7 +31,7 @@ class RequestListing(Listing):
         """The button that declines was pressed."""
 
 
-class RequestRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
+class JoinRequestRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
     """Somebody who waits, with all that they say, and the two answers."""
 
     key = StringProperty("")
@@ -116,5 +116,5 @@ class GroupRequests(GroupPage):
 
 
 Factory.register("RequestListing", cls=RequestListing)
-Factory.register("RequestRow", cls=RequestRow)
+Factory.register("JoinRequestRow", cls=JoinRequestRow)
 kv.load(__file__)

@@ -1,55 +1,62 @@
-"""What a person sets: how the app looks, the language, and where the account is logged in."""
+"""The settings' first page: whose account it is, and a way to each thing that can be set."""
 
 from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
-from kivy.properties import ListProperty, ObjectProperty, StringProperty
+from kivy.properties import ObjectProperty, StringProperty
+from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
-from app.preferences import SCALES
 from app.session import Session
 
 
-class Settings(BoxLayout):
-    """The settings. What is about looks changes at once."""
+class OwnCard(ButtonBehavior, BoxLayout):
+    """The own picture and name; it leads to the own profile."""
+
+    session = ObjectProperty(None)
+    name = StringProperty("")
+    note = StringProperty("")
+
+
+class SettingsPane(BoxLayout):
+    """The settings. What is known of the account shows without the server too."""
 
     session = ObjectProperty(None)
     me = StringProperty("")
-    email = StringProperty("")
-    devices = ListProperty([])
+    note = StringProperty("")
 
     def __init__(self, session: Session, **options: Any) -> None:
         super().__init__(session=session, **options)
         self._refresh = Clock.create_trigger(self._show, 0.05)
-        session.bind(signed_in=self._refresh)
+        session.bind(signed_in=self._refresh, account=self._refresh, on_people=self._refresh)
         App.get_running_app().words.bind(language=self._refresh)
         self._refresh()
 
     def _show(self, *_: Any) -> None:
-        if self.session.signed_in:
-            self.session.spawn(self._load())
-
-    async def _load(self) -> None:
-        me = await self.session.client.me()
-        self.me, self.email = me.display_name, me.email
+        if not self.session.signed_in:
+            self.me = self.note = ""
+            return
+        user, account = self.session.client.known_user(self.session.user_id), self.session.account
         words = App.get_running_app().words
-        self.devices = [
-            f"{it.device_name}  ({words('settings.this_device')})" if it.current else it.device_name
-            for it in await self.session.client.sessions()
-        ]
+        self.me = user.display_name if user else account.display_name if account else ""
+        handle = user.handle if user else ""
+        email = account.email if account else ""
+        self.note = f"{words('account.handle')} {handle}" if handle else email
 
-    def next_size(self) -> None:
-        """Takes the next size of letters."""
-        preferences = App.get_running_app().preferences
-        later = [it for it in SCALES if it > preferences.scale]
-        preferences.scale = later[0] if later else SCALES[0]
-        self.session.dispatch("on_messages", "")
+    def ask_logout(self) -> None:
+        """Logs out of this device, if that is meant."""
+        self.session.spawn(self._ask_logout())
 
-    def logout(self) -> None:
-        """Logs out of this device."""
-        self.session.spawn(self.session.logout())
+    async def _ask_logout(self) -> None:
+        app = App.get_running_app()
+        unsent = len(self.session.client.pending())
+        text = app.words("logout.unsent", count=unsent) if unsent else app.words("logout.text")
+        if await app.dialogs.confirm(
+            app.words("logout.title"), text, yes=app.words("settings.logout"), danger=True
+        ):
+            await self.session.logout()
 
 
 kv.load(__file__)

@@ -49,6 +49,13 @@ class Words(EventDispatcher):
         key = f"reason.{reason}"
         return self(key) if key in TABLE else self("error.unknown", reason=reason)
 
+    def duration(self, seconds: int) -> str:
+        """Returns a length of time in its largest whole unit: 1 小时, 7 days."""
+        for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+            if seconds >= length and seconds % length == 0:
+                return self(f"time.{unit}s", count=seconds // length)
+        return self("time.seconds", count=seconds)
+
     def weekday(self, number: int) -> str:
         """Returns the day of the week, 0 for Monday."""
         return self("time.day", day=WEEKDAYS[number][LANGUAGES[self.language]])

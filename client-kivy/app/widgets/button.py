@@ -14,6 +14,8 @@ class TextButton(ButtonBehavior, Label):
         "primary",
         options=["primary", "quiet", "quiet_filled", "danger", "danger_filled", "link"],
     )
+    ink = ColorProperty(None, allownone=True)
+    """Another colour of its words than that of its kind."""
     busy = BooleanProperty(False)
     ground = ColorProperty((0, 0, 0, 0))
     ground_down = ColorProperty((0, 0, 0, 0))

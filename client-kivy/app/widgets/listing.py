@@ -10,12 +10,12 @@ from kivy.properties import (
     OptionProperty,
     StringProperty,
 )
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.recycleview import RecycleView
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
 from app import kv
+from app.widgets.press import Pressable
 
 ROW, HEADING = 62.0, 32.0
 
@@ -52,10 +52,9 @@ def heading(text: str) -> dict[str, Any]:
     return {**EMPTY, "title": text, "heading": True, "key_size": (None, dp(HEADING))}
 
 
-class ListRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
+class ListRow(RecycleDataViewBehavior, Pressable, BoxLayout):
     """One row: a picture or an icon, a title, a note, and what can be done."""
 
-    key = StringProperty("")
     title = StringProperty("")
     note = StringProperty("")
     trailing = StringProperty("")
@@ -72,21 +71,21 @@ class ListRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
     check = OptionProperty("", options=["", "no", "yes", "fixed"])
     """Whether it is among those that were chosen: fixed ones cannot be taken out."""
 
-    @property
-    def listing(self) -> Listing:
-        """The list that it is a row of."""
-        return self.parent.recycleview
+    listing = ObjectProperty(None, allownone=True)
+    """The list that it is a row of, also while it waits to be one again."""
 
-    def on_release(self) -> None:
-        if not self.heading:
-            self.listing.dispatch("on_choose", self.key)
+    def on_parent(self, *_: Any) -> None:
+        if self.parent:
+            self.listing = self.parent.recycleview
 
-    def on_touch_down(self, touch: Any) -> bool:
-        right = getattr(touch, "button", "left") == "right"
-        if right and not self.heading and self.collide_point(*touch.pos):
-            self.listing.dispatch("on_menu", self.key, self.to_window(*touch.pos))
-            return True
-        return bool(super().on_touch_down(touch))
+    def on_heading(self, *_: Any) -> None:
+        self.inert = self.heading
+
+    def tapped(self, key: str) -> None:
+        self.listing.dispatch("on_choose", key)
+
+    def asked(self, key: str, where: Sequence[float]) -> None:
+        self.listing.dispatch("on_menu", key, where)
 
 
 EMPTY: dict[str, Any] = {

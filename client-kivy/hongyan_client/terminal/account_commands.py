@@ -11,7 +11,8 @@ from hongyan_client.client import Client
 from hongyan_client.errors import DeadlineExceeded, Unavailable
 from hongyan_client.export import export as write_export
 from hongyan_client.model import Account, Privacy
-from hongyan_client.terminal.output import moment
+from hongyan_client.terminal.output import moment, one_line
+from hongyan_client.terminal.people_commands import read_code
 from hongyan_client.terminal.shell import USAGE, Shell
 from hongyan_client.terminal.strings import text
 
@@ -153,14 +154,36 @@ def login(
     email: Email = "",
     password_stdin: PasswordStdin = False,
     device_name: DeviceName = "",
+    code: Annotated[
+        str,
+        typer.Option(
+            metavar="LINK|PICTURE", help="What hongyan link shows on another device: no password."
+        ),
+    ] = "",
 ) -> None:
-    """Log in on this profile."""
+    """Log in on this profile: with the password, or by a code of another device of yours."""
     shell: Shell = ctx.obj
+    if code:
+        _login_with_code(shell, read_code(shell, code), device_name)
+        return
     address = shell.ask("ask.email", email, "--email")
     password = shell.password(from_stdin=password_stdin)
 
     async def work(client: Client) -> None:
         account = await client.login(address, password, device_name=device_name)
+        if shell.output.json:
+            shell.output.data(account)
+        _greet(shell, account)
+
+    shell.run(work)
+
+
+def _login_with_code(shell: Shell, link: str, device_name: str) -> None:
+    async def work(client: Client) -> None:
+        claim = await client.claim_login_code(link, device_name=device_name)
+        shell.output.say(text("link.as", name=one_line(claim.display_name)))
+        shell.output.say(text("link.compare", number=claim.number), "bold")
+        account = await client.login_with_code(claim)
         if shell.output.json:
             shell.output.data(account)
         _greet(shell, account)

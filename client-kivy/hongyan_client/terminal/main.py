@@ -17,6 +17,7 @@ from hongyan_client.terminal import (
     chat_commands,
     entry_commands,
     group_commands,
+    link_commands,
     people_commands,
     picture_commands,
     rpc_commands,
@@ -53,6 +54,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 account_commands.add_to(app)
+link_commands.add_to(app)
 chat_commands.add_to(app)
 entry_commands.add_to(app)
 people_commands.add_to(app)

@@ -103,6 +103,14 @@ class Shell:
             self.usage(text("option.missing", option=option))
         return str(typer.prompt(text(key), hide_input=hidden, err=True))
 
+    def confirm(self, key: str) -> bool:
+        """Asks for a yes, one line from stdin, also of a script; anything else is a no."""
+        self.output.say(f"{text(key)} [y/N]")
+        try:
+            return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+        except KeyboardInterrupt:
+            return False
+
     def password(self, *, from_stdin: bool, twice: bool = False, key: str = "ask.password") -> str:
         """Returns the password: from stdin, from HONGYAN_PASSWORD, or asked for, unseen."""
         if from_stdin:

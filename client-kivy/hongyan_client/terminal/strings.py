@@ -28,6 +28,29 @@ TABLE: dict[str, tuple[str, str]] = {
         "Logged out here; the server could not be told.",
         "已在本机退出；未能通知服务器。",
     ),
+    "link.waiting": (
+        "Scan this on the other device, or run there: hongyan login --code LINK. Show it to nobody"
+        " else. It works for two minutes; Ctrl+C ends it.",
+        "请在另一台设备上扫码，或在那里运行：hongyan login --code 链接。请勿给他人看。"
+        "两分钟内有效，按 Ctrl+C 作废。",
+    ),
+    "link.claimed": (
+        "A device wants to log in. It calls itself {name} ({platform}).",
+        "有设备请求登录，名称：{name}（{platform}）。",
+    ),
+    "link.number": ("Your other device must show {number}.", "你的另一台设备上应显示 {number}。"),
+    "link.ask": ("Is that so, and may it log in?", "数字一致并允许登录吗？"),
+    "link.used": ("The other device is logged in.", "另一台设备已登录。"),
+    "link.declined": ("Declined: nobody was let in.", "已拒绝，没有设备登录。"),
+    "link.expired": (
+        "The code has expired and nobody was let in. Run it again.",
+        "登录码已过期，没有设备登录。请重新运行。",
+    ),
+    "link.as": (
+        "Logging in as {name}. Answer on the other device.",
+        "即将登录为 {name}，请在另一台设备上确认。",
+    ),
+    "link.compare": ("It must show {number} there too.", "那里也应显示 {number}。"),
     "password.set": (
         "The password is set and every session has ended. Log in again.",
         "密码已重设，所有会话均已结束，请重新登录。",
@@ -334,6 +357,13 @@ TABLE: dict[str, tuple[str, str]] = {
         "The address or the password is wrong. Forgotten? Run: hongyan reset-password",
         "邮箱或密码错误。忘记密码请运行：hongyan reset-password",
     ),
+    "reason.LOGIN_CODE_NOT_FOUND": (
+        "The code is wrong, expired, or another device has used it. If that was not you, decline"
+        " it on the device that shows it, and make a new one.",
+        "登录码错误、已过期或已被其他设备使用。若不是你本人，请在显示它的设备上拒绝，再重新生成。",
+    ),
+    "reason.LOGIN_DECLINED": ("The other device has said no.", "另一台设备拒绝了登录。"),
+    "reason.LOGIN_CODE_ANSWERED": ("The code was answered before.", "该登录码已处理过。"),
     "reason.USER_NOT_FOUND": ("There is no such user.", "没有这个用户。"),
     "reason.CONVERSATION_NOT_FOUND": (
         "There is no such conversation, or you are not in it. See: hongyan chats",

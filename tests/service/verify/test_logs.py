@@ -67,6 +67,12 @@ async def test_no_code_password_token_or_address_is_in_a_log(verify: Running) ->
     tokens = await client.login(ADDRESS)
     client.token = tokens.access_token
     fresh = await client.refresh(tokens.refresh_token)
+    made = await client.create_login_code()
+    claimed = await client.claim_login_code(made.code)
+    await client.answer_login_code(made.code_id, True)
+    linked = (await client.login_with_code(claimed.claim_token)).login.tokens
+    await refusal(client.login_with_code(claimed.claim_token))
+    secrets += [made.code, claimed.claim_token, "her tablet-0002", linked.refresh_token]
     await client.send_code(ADDRESS, RESET)
     secrets.append(other := await verify.code(code))
     await client.reset(other, NEW_PASSWORD, ADDRESS)
@@ -103,4 +109,5 @@ async def test_the_key_set_is_a_page_and_has_no_private_part(verify: Running) ->
     assert '"d"' not in page
     metrics = await asyncio.to_thread(fetch, verify.process.ops_port, "/metrics")
     assert "hongyan_verify_logins" in metrics
+    assert "hongyan_verify_login_codes" in metrics
     assert ADDRESS not in metrics

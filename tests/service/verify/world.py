@@ -20,6 +20,8 @@ from hongyan.verify.v1 import (
     admin_pb2_grpc,
     bot_pb2,
     bot_pb2_grpc,
+    login_code_pb2,
+    login_code_pb2_grpc,
     trust_pb2_grpc,
 )
 from redis.asyncio.cluster import RedisCluster
@@ -31,13 +33,15 @@ from services.common.limits import SharedLimits
 from services.common.tokens import LIFETIME_SECONDS, Signer, TrustUpdate
 from services.verify import administration
 from services.verify.admin_rpc import AdminService
-from services.verify.admin_store import AdminStore, audit
+from services.verify.admin_store import audit
 from services.verify.avatars import Painter
 from services.verify.bot_rpc import BotService
 from services.verify.bots import Bots
 from services.verify.erasures import Erasures
+from services.verify.login_code_rpc import LoginCodeService
+from services.verify.login_codes import LoginCodes
 from services.verify.mail import Folder, Post
-from services.verify.main import bot_policy, policy, profile_policy
+from services.verify.main import Tables, bot_policy, login_code_policy, policy, profile_policy
 from services.verify.passwords import Passwords
 from services.verify.profiles import Profiles
 from services.verify.rpc import AccountService, TrustService
@@ -47,7 +51,10 @@ from tests.service.gate.world import Service
 
 PASSWORD = "a good 密码 42"
 EMAIL = "ling@example.org"
-LIMITS = ("code_address", "code_ip", "login_account", "login_ip", "search_user", "avatar", "bot")
+LIMITS = (
+    *("code_address", "code_ip", "login_account", "login_ip", "search_user", "avatar", "bot"),
+    *("login_code", "login_code_look", "claim_ip", "claim_poll_ip"),
+)
 WIDE = {f"limit_{name}": "1000000/0.001" for name in LIMITS}
 Purpose = account_pb2.CodePurpose
 REGISTER = Purpose.CODE_PURPOSE_REGISTER
@@ -121,6 +128,14 @@ class VerifyPod(Service):
             now=lambda: int(self.now * MICROS),
             new_id=lambda: uuid_utils.uuid7().hex,
         )
+        self.login_codes = LoginCodes(
+            self._begin,
+            self._read,
+            verify=self.verify,
+            policy=login_code_policy(Settings(**settings)),
+            now=lambda: int(self.now * MICROS),
+            new_id=lambda: uuid_utils.uuid7().hex,
+        )
         self.erasures = Erasures(
             self._begin, self._read, erasers=(), now=lambda: int(self.now * MICROS)
         )
@@ -138,19 +153,21 @@ class VerifyPod(Service):
         self.administration = Administration(Admins(admin_keys_file), self._audit)
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AdminStore]:
+    async def _begin(self) -> AsyncIterator[Tables]:
         async with self.database.begin() as connection:
-            yield AdminStore(connection)
+            yield Tables(connection)
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AdminStore]:
+    async def _read(self) -> AsyncIterator[Tables]:
         async with self.database.read() as connection:
-            yield AdminStore(connection)
+            yield Tables(connection)
 
     async def start(self) -> "VerifyPod":
         def register(server: grpc.aio.Server) -> None:
-            account_pb2_grpc.add_AccountServiceServicer_to_server(
-                AccountService(self.verify, self.profiles, self.erasures), server
+            accounts = AccountService(self.verify, self.profiles, self.erasures)
+            account_pb2_grpc.add_AccountServiceServicer_to_server(accounts, server)
+            login_code_pb2_grpc.add_LoginCodeServiceServicer_to_server(
+                LoginCodeService(self.login_codes, accounts.to_me), server
             )
             bot_pb2_grpc.add_BotServiceServicer_to_server(
                 BotService(self.bots, self.erasures), server
@@ -191,7 +208,11 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel, ip: str = "") -> None:
         self.channel = channel
         self.stub: Any = account_pb2_grpc.AccountServiceStub(channel)
-        self.bots: Any = bot_pb2_grpc.BotServiceStub(channel)
+        self.stubs: tuple[Any, ...] = (
+            self.stub,
+            bot_pb2_grpc.BotServiceStub(channel),
+            login_code_pb2_grpc.LoginCodeServiceStub(channel),
+        )
         self.ip = ip
         self.token = ""
 
@@ -201,8 +222,8 @@ class Client:
             metadata.append(("x-forwarded-for", self.ip))
         if self.token:
             metadata.append(("authorization", f"Bearer {self.token}"))
-        stub = self.stub if hasattr(self.stub, name) else self.bots
-        return await getattr(stub, name)(request, metadata=metadata, timeout=15)
+        (method,) = (getattr(stub, name) for stub in self.stubs if hasattr(stub, name))
+        return await method(request, metadata=metadata, timeout=15)
 
     async def send_code(self, address: str = EMAIL, purpose: int = REGISTER, **headers: str) -> Any:
         request = account_pb2.SendCodeRequest(email=address, purpose=purpose)
@@ -247,6 +268,29 @@ class Client:
     async def create_bot_token(self, bot: Any, *scopes: int, **fields: Any) -> Any:
         request = bot_pb2.CreateBotTokenRequest(user_id=bot.user_id, scopes=scopes, **fields)
         return await self.call("CreateBotToken", request)
+
+    async def create_login_code(self) -> Any:
+        request = login_code_pb2.CreateLoginCodeRequest()
+        return await self.call("CreateLoginCode", request)
+
+    async def login_code(self, code_id: str) -> Any:
+        request = login_code_pb2.GetLoginCodeRequest(code_id=code_id)
+        return (await self.call("GetLoginCode", request)).login_code
+
+    async def answer_login_code(self, code_id: str, approve: bool) -> Any:
+        request = login_code_pb2.AnswerLoginCodeRequest(code_id=code_id, approve=approve)
+        return (await self.call("AnswerLoginCode", request)).login_code
+
+    async def claim_login_code(self, code: str, device: str = "tablet-0002") -> Any:
+        request = login_code_pb2.ClaimLoginCodeRequest(
+            code=code,
+            device=account_pb2.Device(id=device, name=f"her {device}", platform="android"),
+        )
+        return await self.call("ClaimLoginCode", request)
+
+    async def login_with_code(self, claim_token: str) -> Any:
+        request = login_code_pb2.LoginWithCodeRequest(claim_token=claim_token)
+        return await self.call("LoginWithCode", request)
 
     async def me(self) -> Any:
         return (await self.call("GetMe", account_pb2.GetMeRequest())).me

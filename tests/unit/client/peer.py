@@ -19,7 +19,7 @@ from grpclib.exceptions import GRPCError
 from grpclib.server import Server
 from hongyan.chat.v1 import conversation_grpc, conversation_pb2, message_grpc, message_pb2
 from hongyan.gate.v1 import gate_grpc, gate_pb2
-from hongyan.verify.v1 import account_grpc, account_pb2
+from hongyan.verify.v1 import account_grpc, account_pb2, login_code_grpc, login_code_pb2
 
 ME = "user-me"
 YOU = "user-you"
@@ -430,11 +430,102 @@ class CuttableServer(Server):
         return protocol
 
 
+class LoginCodes(login_code_grpc.LoginCodeServiceBase):
+    """One code and its claim; `polls` are raised or answered, one a poll, before the state is."""
+
+    CODE, CLAIM, NUMBER = "c" * 43, "t" * 43, "0421"
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+        self.state = login_code_pb2.LOGIN_CODE_STATE_UNSPECIFIED
+        self.device = account_pb2.Device()
+        self.polls: list[GRPCError] = []
+        self.polled = 0
+        self.before_look: Callable[[], Any] | None = None
+        """What the other side does, before one side sees what became of the code."""
+
+    async def CreateLoginCode(self, stream: Any) -> None:
+        await stream.recv_message()
+        self._accounts.check(stream)
+        self.state = login_code_pb2.LOGIN_CODE_STATE_WAITING
+        answer = login_code_pb2.CreateLoginCodeResponse(code_id="code-1", code=self.CODE)
+        answer.expires_at.FromSeconds(1_795_000_000)
+        await stream.send_message(answer)
+
+    async def GetLoginCode(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self._accounts.check(stream)
+        if self.before_look is not None:
+            self.before_look()
+        answer = login_code_pb2.GetLoginCodeResponse(login_code=self._code(request.code_id))
+        await stream.send_message(answer)
+
+    async def AnswerLoginCode(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self._accounts.check(stream)
+        self._code(request.code_id)
+        if request.approve and self.state == login_code_pb2.LOGIN_CODE_STATE_WAITING:
+            raise refuse(Status.FAILED_PRECONDITION, "LOGIN_CODE_NOT_CLAIMED")
+        self.state = (
+            login_code_pb2.LOGIN_CODE_STATE_APPROVED
+            if request.approve
+            else login_code_pb2.LOGIN_CODE_STATE_DECLINED
+        )
+        answer = login_code_pb2.AnswerLoginCodeResponse(login_code=self._code(request.code_id))
+        await stream.send_message(answer)
+
+    async def ClaimLoginCode(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        waiting = self.state == login_code_pb2.LOGIN_CODE_STATE_WAITING
+        if request.code != self.CODE or not waiting:
+            raise refuse(Status.NOT_FOUND, "LOGIN_CODE_NOT_FOUND")
+        self.state, self.device = login_code_pb2.LOGIN_CODE_STATE_CLAIMED, request.device
+        answer = login_code_pb2.ClaimLoginCodeResponse(
+            claim_token=self.CLAIM, display_name="我", number=self.NUMBER
+        )
+        await stream.send_message(answer)
+
+    async def LoginWithCode(self, stream: Any) -> None:
+        request = await stream.recv_message()
+        self.polled += 1
+        if self.polls:
+            raise self.polls.pop(0)
+        if self.before_look is not None:
+            self.before_look()
+        answer = login_code_pb2.LoginWithCodeResponse()
+        if self.state == login_code_pb2.LOGIN_CODE_STATE_CLAIMED:
+            answer.waiting.SetInParent()
+        elif self.state == login_code_pb2.LOGIN_CODE_STATE_DECLINED:
+            answer.declined.SetInParent()
+        elif self.state == login_code_pb2.LOGIN_CODE_STATE_APPROVED:
+            assert request.claim_token == self.CLAIM
+            self.state = login_code_pb2.LOGIN_CODE_STATE_USED
+            self._accounts.ended = False
+            answer.login.tokens.CopyFrom(self._accounts._tokens())
+            answer.login.me.CopyFrom(
+                account_pb2.Me(user_id=ME, display_name="我", email="me@example.org")
+            )
+        else:
+            raise refuse(Status.NOT_FOUND, "LOGIN_CODE_NOT_FOUND")
+        await stream.send_message(answer)
+
+    def _code(self, code_id: str) -> login_code_pb2.LoginCode:
+        if code_id != "code-1" or not self.state:
+            raise refuse(Status.NOT_FOUND, "LOGIN_CODE_NOT_FOUND")
+        code = login_code_pb2.LoginCode(code_id=code_id, state=self.state)
+        if self.device.id:
+            code.claim.device_name = self.device.name
+            code.claim.platform = self.device.platform
+            code.claim.number = self.NUMBER
+        return code
+
+
 class Peer:
     """The whole far end, listening on a port of its own."""
 
     def __init__(self) -> None:
         self.accounts = Accounts()
+        self.login_codes = LoginCodes(self.accounts)
         self.chat = Chat(self.accounts)
         self.gate = Gate(self.accounts, self.chat)
         self.port = 0
@@ -445,7 +536,7 @@ class Peer:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self._server = CuttableServer([self.accounts, self.chat, self.gate])
+        self._server = CuttableServer([self.accounts, self.login_codes, self.chat, self.gate])
         await self._server.start("127.0.0.1", self.port)
         listening = self._server._server
         assert listening is not None

@@ -200,19 +200,21 @@ def test_a_cache_of_version_1_keeps_what_only_it_has(tmp_path: Path) -> None:
     cache.close()
 
 
-@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
 def test_an_older_cache_keeps_what_only_it_has(tmp_path: Path, version: int) -> None:
     path = tmp_path / "old.sqlite"
     old = Cache(path, "me")
     old.restart(C, [message(1)])
     old.put_unsent_cursor(C, READ, 3)
     people = ["contact", "contact_request"] if version < 4 else []
-    for table in (*people, *(["hidden_ahead"] if version == 2 else [])):
+    hidden = ["hidden_ahead"] if version == 2 else []
+    for table in (*people, *hidden, "unsent_draft"):
         old._database.execute(f"DROP TABLE {table}")
     old._database.execute(f"PRAGMA user_version={version}")
     old.close()
     new = Cache(path, "me")
     assert new.unsent_cursors() == [(C, READ, 3)]
+    assert new.unsent_drafts() == {}
     assert new.window(C) is None
     new.close()
 

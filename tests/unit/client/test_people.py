@@ -242,6 +242,17 @@ def test_a_picture_without_a_code_says_nothing(tmp_path: Path) -> None:
     assert codes.read(tmp_path / "white.png") == ""
 
 
+def test_where_nothing_can_read_codes_they_are_still_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert codes.can_read()
+    monkeypatch.setattr(codes, "READER", "zxingcpp_is_not_here")
+    assert not codes.can_read()
+    codes.save("https://hongyan.example/add/x", path := tmp_path / "code.png")
+    with pytest.raises(codes.NoReader):
+        codes.read(path)
+
+
 def test_times_of_a_group_are_times(cache: Cache) -> None:
     until = datetime(2026, 12, 1, tzinfo=UTC)
     silenced = group_event_pb2.MemberSilenced(user_id="me")

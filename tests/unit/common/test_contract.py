@@ -55,7 +55,7 @@ ADMIN = {
 PUBLIC = {
     f"/hongyan.verify.v1.AccountService/{name}"
     for name in ("SendCode", "Register", "Login", "Refresh", "ResetPassword")
-}
+} | {f"/hongyan.verify.v1.LoginCodeService/{name}" for name in ("ClaimLoginCode", "LoginWithCode")}
 
 
 def test_every_rpc_declares_its_access() -> None:

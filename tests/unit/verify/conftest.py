@@ -17,8 +17,9 @@ from services.common.limits import Limit
 from services.verify import passwords
 from services.verify.avatars import Painter
 from services.verify.erasures import Erasures
+from services.verify.login_codes import LoginCodePolicy, LoginCodes
+from services.verify.main import Tables
 from services.verify.passwords import Passwords
-from services.verify.profile_store import ProfileStore
 from services.verify.profiles import ProfilePolicy, Profiles
 from services.verify.rules import DAY, MICROS, Policy, Verify
 
@@ -80,6 +81,7 @@ class World:
     profiles: Profiles
     erasures: Erasures
     erasers: list
+    login_codes: LoginCodes
 
 
 @pytest.fixture(autouse=True)
@@ -107,12 +109,12 @@ async def world(migrated, tmp_path) -> AsyncIterator[World]:
         desk.transactions += 1
         await desk.before_transaction()
         async with database.begin() as connection:
-            yield ProfileStore(connection)
+            yield Tables(connection)
 
     @asynccontextmanager
     async def read():
         async with database.read() as connection:
-            yield ProfileStore(connection)
+            yield Tables(connection)
 
     verify = Verify(
         begin,
@@ -132,5 +134,13 @@ async def world(migrated, tmp_path) -> AsyncIterator[World]:
     )
     erasers: list = []
     erasures = Erasures(begin, read, erasers=erasers, now=lambda: desk.now)
-    yield World(verify, desk, database, profiles, erasures, erasers)
+    login_codes = LoginCodes(
+        begin,
+        read,
+        verify=verify,
+        policy=LoginCodePolicy(120 * MICROS, make=WIDE, look=WIDE, claim_ip=WIDE, poll_ip=WIDE),
+        now=lambda: desk.now,
+        new_id=lambda: uuid_utils.uuid7().hex,
+    )
+    yield World(verify, desk, database, profiles, erasures, erasers, login_codes)
     await database.close()

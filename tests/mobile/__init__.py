@@ -1,0 +1,1 @@
+"""What a phone gets is complete, pure where it must be, and talks."""
