@@ -47,13 +47,12 @@ async def test_an_announcement_is_published_read_and_taken_down(
     bo.client.mark_read(id, group(bo, id).announcement_seq)
     await robot.sees("1 人已读 · 1 人未读")
     await press_row(robot, "1 人已读 · 1 人未读")
-    await robot.sees("已读（1）")
-    await robot.sees("未读（1）")
+    await robot.sees("已读 1")
     await fits(robot)
     listed = [it.title for it in robot.named("ListRow")]
-    assert sorted(listed) == sorted(["未读（1）", "梅子", "已读（1）", "波波"])
+    assert {"已读 1", "波波", "梅子"} < set(listed)
     mei.client.mark_read(id, group(mei, id).announcement_seq)
-    await robot.sees("已读（2）")
+    await robot.sees("已读 2")
     app.back()
     await press_row(robot, "编辑公告")
     page.ids.field.text = "改到周日\n老地方"

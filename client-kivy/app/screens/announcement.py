@@ -6,7 +6,7 @@ from kivy.app import App
 from kivy.properties import BooleanProperty, StringProperty
 
 from app import clock, kv
-from app.screens.group_readers import ReadPage
+from app.screens.readers import ReadPage
 from app.widgets import one_of  # noqa: F401 - the rules name it
 from hongyan_client.model import Conversation, Group, Message
 from hongyan_client.permissions import Act
@@ -102,7 +102,7 @@ class Announcement(ReadPage):
     def open_readers(self) -> None:
         """Opens who has read it."""
         id, seq = self.conversation_id, int(self.seq)
-        App.get_running_app().go("group_readers", conversation_id=id, seq=seq)
+        App.get_running_app().go("readers", conversation_id=id, seq=seq)
 
 
 kv.load(__file__)

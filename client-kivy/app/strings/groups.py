@@ -158,9 +158,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "It is not shown here any more. It stays in the history.",
     ),
     "announcement.take_down_done": ("公告已撤下", "It is taken down"),
-    "readers.title": ("已读情况", "Who has read it"),
-    "readers.read": ("已读（{count}）", "Read ({count})"),
-    "readers.waiting": ("未读（{count}）", "Not yet ({count})"),
     # Ways in
     "invite.new": ("新的邀请", "A new invite"),
     "invite.lifetime_row": ("有效期", "Works for"),
