@@ -16,7 +16,6 @@ PAGES: dict[str, tuple[str, str]] = {
     "group_members": ("group_members", "GroupMembers"),
     "group_choose": ("group_choose", "GroupChoose"),
     "announcement": ("announcement", "Announcement"),
-    "group_readers": ("group_readers", "GroupReaders"),
     "group_code": ("group_code", "GroupCode"),
     "group_requests": ("group_requests", "GroupRequests"),
     "join": ("join", "Join"),
@@ -50,6 +49,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "my_code": ("my_code", "MyCode"),
     "scan": ("scan", "Scan"),
     "files": ("files", "Files"),
+    "readers": ("readers", "Readers"),
 }
 
 

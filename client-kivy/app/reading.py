@@ -8,6 +8,7 @@ from app.thread import Thread
 from hongyan_client.model import (
     CacheReset,
     Conversation,
+    ConversationChanged,
     HistoryReset,
     Lagged,
     Message,
@@ -17,6 +18,8 @@ from hongyan_client.model import (
     MessageQueued,
     MessageState,
     MessageStateChanged,
+    ReadMoved,
+    ReceivedMoved,
 )
 
 PAGE = 60
@@ -147,6 +150,11 @@ class Reading:
         if isinstance(event, HistoryReset):
             if event.conversation_id == self.conversation_id:
                 self._reload()
+            return None
+        if isinstance(event, ConversationChanged | ReadMoved | ReceivedMoved):
+            moved: Any = getattr(event, "conversation", event)
+            if moved.conversation_id == self.conversation_id:
+                self._changed()
             return None
         message = getattr(event, "message", None)
         if not isinstance(message, Message) or message.conversation_id != self.conversation_id:

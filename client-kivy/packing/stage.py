@@ -38,8 +38,9 @@ def lay_out(folder: Path, gateway: str = "") -> None:
 
 
 def make_fonts() -> None:
-    """Makes the fonts of a bundle, once."""
-    if not (FONTS / fonts.LICENCE.name).exists():  # it is written last
+    """Makes the fonts of a bundle, once for each choice of letters."""
+    last = FONTS / fonts.LICENCE.name  # it is written when they are
+    if not last.exists() or last.stat().st_mtime < Path(fonts.__file__).stat().st_mtime:
         fonts.make(FONTS)
 
 

@@ -1,7 +1,7 @@
 """A hand and an eye for the app: clicks, types, waits and takes pictures, in its own loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +82,44 @@ class Robot:
     async def click(self, widget: Widget, button: str = "left") -> None:
         """Presses a widget in its middle and lets go."""
         await self.frames(2)  # what has just come has its place in the next one
-        x, y = widget.to_window(*widget.center)
+        await self.click_at(*widget.to_window(*widget.center), button)
+
+    async def click_at(self, x: float, y: float, button: str = "left") -> None:
+        """Presses a place of the window and lets go."""
         touch = Touch("mouse", 1, (x / Window.width, y / Window.height, button))
         touch.scale_for_screen(Window.width, Window.height)
         EventLoop.post_dispatch_input("begin", touch)
         await self.frames(2)
         EventLoop.post_dispatch_input("end", touch)
         await self.frames(2)
+
+    async def drag(self, start: Sequence[float], end: Sequence[float]) -> None:
+        """Presses a place, goes to another one, and lets go."""
+        touch = Touch("mouse", 1, (start[0] / Window.width, start[1] / Window.height, "left"))
+        touch.scale_for_screen(Window.width, Window.height)
+        EventLoop.post_dispatch_input("begin", touch)
+        await self.frames(1)
+        for part in (0.3, 0.7, 1.0):
+            x = start[0] + (end[0] - start[0]) * part
+            y = start[1] + (end[1] - start[1]) * part
+            touch.move((x / Window.width, y / Window.height, "left"))
+            touch.scale_for_screen(Window.width, Window.height)
+            EventLoop.post_dispatch_input("update", touch)
+            await self.frames(1)
+        EventLoop.post_dispatch_input("end", touch)
+        await self.frames(2)
+
+    async def key(self, key: int, text: str = "", held: Sequence[str] = ()) -> None:
+        """Presses a key as the window tells of it."""
+        if not Window.dispatch("on_key_down", key, 0, text, list(held)):
+            Window.dispatch("on_keyboard", key, 0, text, list(held))
+        Window.dispatch("on_key_up", key, 0)
+        await self.frames(2)
+
+    async def press_last(self, text: str) -> None:
+        """Presses what has a text and lies above all others that have it."""
+        found = [it for it in self.shown() if getattr(it, "text", "") == text and not it.disabled]
+        await self.click(found[0])
 
     async def press(self, text: str, inside: Widget | None = None) -> None:
         """Presses what has a text, anywhere or inside a widget."""
@@ -133,6 +164,7 @@ class Robot:
         """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
         app = self.app
         app.menu.close()
+        app.viewer.close()
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)

@@ -16,7 +16,8 @@ context = Context()
 context.python_recipe = None
 context.storage_dir = tempfile.mkdtemp()
 bootstrap = Bootstrap.get_bootstrap("sdl2", context)
-names = [it.partition("==")[0] for it in sys.argv[1:]]
-order, modules, _ = get_recipe_order_and_bootstrap(context, names, bootstrap)
-versions = {it: Recipe.get_recipe(it, context).version or "" for it in order}
+# A version that is asked for is built instead of the recipe's own.
+asked = {name: version for name, _, version in (it.partition("==") for it in sys.argv[1:])}
+order, modules, _ = get_recipe_order_and_bootstrap(context, list(asked), bootstrap)
+versions = {it: asked.get(it) or Recipe.get_recipe(it, context).version or "" for it in order}
 print(json.dumps({"recipes": versions, "modules": sorted(modules)}))

@@ -97,9 +97,8 @@ def wheels(it: Phone, python: str, modules: list[str], folder: Path) -> Path:
 
 
 def recipe_lines(built: dict[str, str]) -> list[str]:
-    """Returns what is built by a recipe, in order; a version that the app asks for is told."""
-    asked = dict(it.split("==") for it in phone.requirements() if "==" in it)
-    return [f"  {name:30} {asked.get(name, version):18} recipe" for name, version in built.items()]
+    """Returns what is built by a recipe, in order."""
+    return [f"  {name:30} {version:18} recipe" for name, version in built.items()]
 
 
 def wheel_lines(built: dict[str, str], found: Path) -> list[str]:

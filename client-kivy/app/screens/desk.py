@@ -14,7 +14,7 @@ from app.faces import Faces
 from app.screens.chat import Chat
 from app.screens.chats import Chats
 from app.screens.contacts import Contacts
-from app.screens.settings import Settings
+from app.screens.settings import SettingsPane
 from app.session import Session
 from app.widgets.hits import Hits
 
@@ -50,7 +50,7 @@ class Desk(BoxLayout):
         super().__init__(session=session, **options)
         self.chats = Chats(session, faces)
         self.contacts = Contacts(session, faces)
-        self.settings = Settings(session)
+        self.settings = SettingsPane(session)
         self.chat = Chat(session, faces)
         self.rail = Rail(desk=self)
         self.tabs = Tabs(desk=self)
@@ -91,7 +91,7 @@ class Desk(BoxLayout):
         if self.wide:
             self.orientation = "horizontal"
             pane.size_hint_x, pane.width = None, dp(LIST_WIDTH)
-            shown: tuple[Widget, ...] = (self.rail, pane, Line(), detail)
+            shown: tuple[Widget, ...] = (self.rail, pane, PaneLine(), detail)
         elif self.pages or self.chat.conversation_id:
             self.orientation = "vertical"
             shown = (detail,)
@@ -223,7 +223,7 @@ class Desk(BoxLayout):
         return False
 
 
-class Line(Widget):
+class PaneLine(Widget):
     """What stands between two panes."""
 
 

@@ -9,6 +9,8 @@ from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, St
 from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
+from app.widgets import fold  # noqa: F401 - the rules name it
+from app.widgets.emoji_panel import EmojiPanel
 from app.widgets.field import Field
 from hongyan_client.sending import TEXT_BYTES
 
@@ -31,8 +33,8 @@ class Input(Field):
         self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
         if self.composition:
-            return True  # the input method has the keys
-        if name := self._command(keycode[0], set(modifiers)):
+            return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
+        if name := self._asked_for(keycode[0], set(modifiers)):
             if self.dispatch("on_command", name):
                 return True
             if name == "newline":
@@ -40,7 +42,7 @@ class Input(Field):
                 return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
-    def _command(self, key: int, held: set[str]) -> str:
+    def _asked_for(self, key: int, held: set[str]) -> str:
         if key in (ENTER, KEYPAD_ENTER):
             return self._on_enter(held)
         if key == END and "ctrl" in held:
@@ -86,6 +88,27 @@ class Composer(BoxLayout):
         """Who is meant by what was put in: the name as it stands there, and the user's id."""
         super().__init__(**options)
         self._keep = Clock.create_trigger(lambda *_: self.keep_draft(), DRAFT_SECONDS)
+
+    # The emoji
+
+    def on_panel(self, *_: Any) -> None:
+        if not self.panel:
+            self.react_to = None
+            self.focus()
+            return
+        below = self.ids.below
+        if not below.children:
+            panel = EmojiPanel()
+            panel.bind(on_choose=self._chosen)
+            below.add_widget(panel)
+        below.children[0].open()
+
+    def _chosen(self, _: Any, text: str) -> None:
+        if self.react_to is not None:
+            self.chat.acts.react(self.react_to, text)
+            self.panel = False
+        else:
+            self.insert(text)
 
     # The text
 

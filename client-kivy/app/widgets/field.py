@@ -1,6 +1,7 @@
 """Fields to write in, with emoji in colour; backspace takes a whole emoji."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kivy.app import App
@@ -16,12 +17,32 @@ from kivy.graphics import (
     Scale,
     Translate,
 )
+from kivy.graphics.instructions import InstructionGroup
+from kivy.metrics import dp
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.textinput import TextInput
 
-from app import kv
+from app import fallback, input_method, kv
 from app.clusters import CLUSTER
+from app.fonts import UI
 from app.text import EMOJI_WIDTH, emoji_texture, run_texture, width_of
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Letters of one font, or one emoji, of a line."""
+
+    text: str
+    emoji: bool
+    font: str
+    width: float
+
+
+def _letters(text: str, size: int) -> list[Part]:
+    if not text:
+        return []
+    found = fallback.spread(text)
+    return [Part(it, False, font, width_of(it, size, font=font)) for it, font in found]
 
 
 class Field(TextInput):
@@ -39,8 +60,12 @@ class Field(TextInput):
         self._frames: list[Fbo] = []
         self._label_cached: Any = None
         super().__init__(**options)
+        self._above = InstructionGroup()
+        self.canvas.after.add(self._above)
         for name in ("foreground_color", "hint_text_color"):
             self.fbind(name, self._recolor)
+        for name in ("composition", "cursor_pos", "focus"):
+            self.fbind(name, self._show_composition)
 
     def _recolor(self, *_: Any) -> None:
         self._trigger_refresh_text()
@@ -50,20 +75,17 @@ class Field(TextInput):
         size = int(self.font_size)
         if self.password:
             return int(width_of(self.password_mask * len(text), size))
-        return round(sum(width for _, _, width in self._parts(text.replace("\t", "    "))))
+        return round(sum(it.width for it in self._parts(text.replace("\t", "    "))))
 
-    def _parts(self, text: str) -> list[tuple[str, bool, float]]:
+    def _parts(self, text: str) -> list[Part]:
         """Cuts a line into letters and emoji, with their widths."""
         size, at = int(self.font_size), 0
-        found: list[tuple[str, bool, float]] = []
+        found: list[Part] = []
         for match in CLUSTER.finditer(text):
-            if letters := text[at : match.start()]:
-                found.append((letters, False, width_of(letters, size)))
-            found.append((match.group(), True, round(size * EMOJI_WIDTH)))
+            found += _letters(text[at : match.start()], size)
+            found.append(Part(match.group(), True, UI, round(size * EMOJI_WIDTH)))
             at = match.end()
-        if letters := text[at:]:
-            found.append((letters, False, width_of(letters, size)))
-        return found
+        return found + _letters(text[at:], size)
 
     def _create_line_label(self, text: str, hint: bool = False) -> Any:
         size = int(self.font_size)
@@ -73,11 +95,11 @@ class Field(TextInput):
         text = text.replace("\n", "").replace("\t", "    ")
         if self.password and not hint:
             text = self.password_mask * len(text)
-        if not CLUSTER.search(text):
+        parts = self._parts(text)
+        if len(parts) <= 1 and not any(it.emoji or it.font != UI for it in parts):
             return run_texture(text or " ", size, color, False)
         height = run_texture("字", size, color, False).height
-        parts = self._parts(text)
-        frame = Fbo(size=(max(1, int(sum(it[2] for it in parts))), height))
+        frame = Fbo(size=(max(1, int(sum(it.width for it in parts))), height))
         with frame:
             # The ground has the colour of the letters, or their edges would be dark.
             ClearColor(*color[:3], 0)
@@ -87,12 +109,16 @@ class Field(TextInput):
             Scale(1, -1, 1)
             Color(1, 1, 1, 1)
             left = 0.0
-            for part, emoji, width in parts:
-                texture = emoji_texture(part) if emoji else run_texture(part, size, color, False)
-                side = size * 1.1 if emoji else texture.width
-                high = side * texture.height / texture.width if emoji else texture.height
+            for part in parts:
+                if part.emoji:
+                    texture = emoji_texture(part.text)
+                    side = size * 1.1
+                    high = side * texture.height / texture.width
+                else:
+                    texture = run_texture(part.text, size, color, False, part.font)
+                    side, high = texture.size
                 Rectangle(texture=texture, pos=(left, (height - high) / 2), size=(side, high))
-                left += width
+                left += part.width
             PopMatrix()
         frame.draw()
         texture = frame.texture
@@ -100,14 +126,60 @@ class Field(TextInput):
         self._frames = [*self._frames[-40:], frame]
         return texture
 
+    # Input methods: a Chinese word is put together before it is written
+
+    def window_on_textedit(self, _: Any, text: str) -> None:
+        """Takes what is being put together; Kivy would write it into the text at once."""
+        if not self.focus or self.readonly:
+            return
+        if text and self.selection_text:
+            self.delete_selection()
+        self.composition = text
+
+    def keyboard_on_textinput(self, window: Any, text: str) -> None:
+        self.composition = ""
+        super().keyboard_on_textinput(window, text)
+
     def keyboard_on_key_down(
         self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
-        """Shortcuts work while one writes; what is none is for the field."""
+        """The input method has the keys while it composes; shortcuts work while one writes."""
+        if self.composition:
+            return True
         keys = getattr(App.get_running_app(), "keys", None)
         if keys and keys.press(keycode[0], modifiers):
             return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
+
+    def _show_composition(self, *_: Any) -> None:
+        self._above.clear()
+        if not self.focus:
+            self.composition = ""
+            return
+        left, top = self.cursor_pos
+        input_method.tell(self.to_window(left, top), self.line_height)
+        if not self.composition:
+            return
+        color = tuple(self.foreground_color)
+        texture = run_texture(self.composition, int(self.font_size), color, False)
+        inner, end = self.x + self.padding[0], self.right - self.padding[2]
+        left = max(inner, min(left, end - texture.width))
+        behind = self.text[self.cursor_index() :].partition("\n")[0]
+        ground = texture.width if behind else end - left
+        bottom = top - self.line_height
+        for it in (
+            Color(*self.background_color),
+            Rectangle(pos=(left, bottom), size=(ground, self.line_height)),
+            Color(1, 1, 1, 1),
+            Rectangle(
+                texture=texture,
+                pos=(left, bottom + (self.line_height - texture.height) / 2),
+                size=texture.size,
+            ),
+            Color(*color),
+            Rectangle(pos=(left, bottom + dp(1)), size=(texture.width, dp(1.2))),
+        ):
+            self._above.add(it)
 
     def do_backspace(self, from_undo: bool = False, mode: str = "bkspc") -> None:
         end = self.cursor_index()

@@ -312,7 +312,7 @@ class MessageList(Widget):
         row = self.row_at(*touch.pos)
         if button == "right":
             if row:
-                self.dispatch("on_ask", row, self.to_window(*self.to_local(*touch.pos)))
+                self.dispatch("on_ask", row, self.to_window(*touch.pos))
             return True
         if touch.device == "mouse":
             FocusBehavior.ignored_touch.append(touch)  # what is being written keeps the keys
@@ -325,7 +325,7 @@ class MessageList(Widget):
             state.index = row.index_at(*inside) if state.chooses else 0
         self.choose("", 0, 0)
         if row:
-            where = self.to_window(*self.to_local(*touch.pos))
+            where = self.to_window(*touch.pos)
             state.long = Clock.schedule_once(lambda *_: self._held(state, where), LONG_SECONDS)
         return True
 
