@@ -70,8 +70,6 @@ class HongyanApp(App):
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
-        from kivy.core.window import Window  # noqa: PLC0415
-
         from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
@@ -93,7 +91,6 @@ class HongyanApp(App):
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
-        Window.softinput_mode = "below_target"
         phone.watch(self._keep_off)
         return self.root_layer
 
@@ -124,6 +121,10 @@ class HongyanApp(App):
             self.root_layer.add_widget(self.desk)
         for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
+
+    def open_settings(self, *_: Any) -> bool:
+        """Kivy's own panel, which it would open with F1, is none of ours."""
+        return False
 
     # Words
 
