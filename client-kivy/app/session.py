@@ -307,8 +307,10 @@ class Session(EventDispatcher):
         try:
             await self.client.user(user_id)
         except HongyanError:
-            self._asked.discard(user_id)
             return
+        finally:
+            # Another account, or a cache that begins anew, asks again.
+            self._asked.discard(user_id)
         self.dispatch("on_people")
         self.dispatch("on_messages", "")
         self.dispatch("on_chats")

@@ -27,15 +27,29 @@ async def friend(town: Town, me: Device, called: str, **profile: str) -> Device:
     return device
 
 
-async def friends(town: Town, me: Device, names: list[str]) -> list[Device]:
-    """Returns devices of many friends."""
-    gate = asyncio.Semaphore(AT_ONCE)
+class Neighbours:
+    """Many people who are registered once for all tests, each under one name."""
 
-    async def one(name: str) -> Device:
-        async with gate:
-            return await friend(town, me, name)
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._people: dict[str, Device] = {}
 
-    return list(await asyncio.gather(*(one(it) for it in names)))
+    async def befriend(self, me: Device, names: list[str]) -> list[Device]:
+        """Makes people of these names friends of somebody new, and returns their devices, which
+        are not connected."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str) -> Device:
+            async with gate:
+                if name not in self._people:
+                    self._people[name] = await self._town.newcomer("n", start=False)
+                    await self._people[name].client.update_me(display_name=name)
+                device = self._people[name]
+                await device.client.request_contact(me.client.user_id)
+                await me.client.accept_contact(device.client.user_id)
+                return device
+
+        return list(await asyncio.gather(*(one(it) for it in names)))
 
 
 def handle(name: str) -> str:

@@ -164,6 +164,7 @@ class Robot:
         """Closes what lies on the first screen, and makes the window wide, light and Chinese."""
         app = self.app
         app.menu.close()
+        app.viewer.close()
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)

@@ -1,9 +1,63 @@
 """What the pictures are taken of: how the app is brought to each screen, in the order of use."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tests.app.shots import Stage, of_page, scene
-from tests.app.village import portrait
+from tests.app.village import TALK, Village, portrait
+
+Scene = Callable[["Stage"], Awaitable[Any]]
+
+
+@dataclass
+class Stage:
+    """The app in front of the camera, and the world that it shows."""
+
+    robot: Any
+    village: Village
+
+    @property
+    def app(self) -> Any:
+        """The app."""
+        return self.robot.app
+
+    def id_of(self, key: str) -> str:
+        """Returns somebody's user id."""
+        return str(self.village.people[key].client.user_id)
+
+    async def chat(self, conversation_id: str) -> None:
+        """Opens a chat and waits until its rows are there."""
+        self.app.open_chat(conversation_id)
+        await self.robot.frames(12)
+
+    async def page(self, name: str, **options: Any) -> None:
+        """Opens a page and gives it time to load what it shows."""
+        self.app.go(name, **options)
+        await self.robot.calm()
+
+
+SCENES: dict[str, Scene] = {}
+"""What pictures are taken of, by name, in this order; `door…` are those of nobody."""
+
+
+def scene(name: str) -> Callable[[Scene], Scene]:
+    """Adds a scene under a name."""
+
+    def add(function: Scene) -> Scene:
+        SCENES[name] = function
+        return function
+
+    return add
+
+
+def of_page(name: str, page: str, **options: Any) -> None:
+    """Adds a page as a scene; options that are functions are asked for their value then."""
+
+    async def show(stage: Stage) -> None:
+        given = {key: value(stage) if callable(value) else value for key, value in options.items()}
+        await stage.page(page, **given)
+
+    SCENES[name] = show
 
 
 def door(stage: Stage, name: str) -> None:
@@ -56,7 +110,7 @@ async def _chats_menu(stage: Stage) -> None:
 @scene("chats_found")
 async def _found(stage: Stage) -> None:
     await stage.robot.calm()
-    await stage.robot.write(stage.app.desk.chats.ids.query, "周六")
+    await stage.robot.write(stage.app.desk.chats.ids.field, "周六")
     await stage.robot.calm()
 
 
@@ -76,15 +130,16 @@ async def _chat_group(stage: Stage) -> None:
 async def _chat_menu(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.menu(rows[len(rows) // 2], (stage.app.root_layer.width / 2,) * 2)
+    from tests.app.chatting import ask  # noqa: PLC0415 - it needs a window
+
+    await ask(stage.robot, TALK[-1][1])
     await stage.robot.frames(4)
 
 
 @scene("chat_emoji")
 async def _chat_emoji(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
-    stage.app.desk.chat.toggle_emoji()
+    stage.app.desk.chat.composer.panel = True
     await stage.robot.calm()
 
 
@@ -92,8 +147,8 @@ async def _chat_emoji(stage: Stage) -> None:
 async def _chat_select(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.select(rows[0])
+    newest = stage.app.session.client.known_messages(stage.village.direct, 3)
+    stage.app.desk.chat.select(newest[-1])
     await stage.robot.frames(4)
 
 
@@ -114,7 +169,10 @@ async def _dialog(stage: Stage) -> None:
     words = stage.app.words
     stage.app.session.spawn(
         stage.app.dialogs.confirm(
-            words("settings.logout"), words("chats.none_hint"), yes=words("settings.logout"), danger=True
+            words("settings.logout"),
+            words("chats.none_hint"),
+            yes=words("settings.logout"),
+            danger=True,
         )
     )
     await stage.robot.frames(6)

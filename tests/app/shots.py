@@ -13,22 +13,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from loadtest.accounts import OPEN_LIMITS
 from services.embedded.settings import Settings
 from services.embedded.system import System
+from tests.app.scenes import SCENES, Stage
 from tests.app.screen import start_screen
-from tests.app.village import Village, settle
+from tests.app.village import settle
 from tests.faults.people import Town
 
-Scene = Callable[["Stage"], Awaitable[Any]]
 LOOKS, LANGUAGES = ("light", "dark"), ("zh", "en")
 SIZES = {"desktop": (1100, 720), "phone": (1080, 2340)}
 DENSITY = {"desktop": 1, "phone": 3}
@@ -36,62 +33,10 @@ TILE = {"desktop": 366, "phone": 216}
 COLUMNS = {"desktop": 5, "phone": 9}
 
 
-@dataclass
-class Stage:
-    """The app in front of the camera, and the world that it shows."""
-
-    robot: Any
-    village: Village
-
-    @property
-    def app(self) -> Any:
-        """The app."""
-        return self.robot.app
-
-    def id_of(self, key: str) -> str:
-        """Returns somebody's user id."""
-        return str(self.village.people[key].client.user_id)
-
-    async def chat(self, conversation_id: str) -> None:
-        """Opens a chat and waits until its rows are there."""
-        self.app.open_chat(conversation_id)
-        await self.robot.frames(12)
-
-    async def page(self, name: str, **options: Any) -> None:
-        """Opens a page and gives it time to load what it shows."""
-        self.app.go(name, **options)
-        await self.robot.calm()
-
-
-SCENES: dict[str, Scene] = {}
-"""What pictures are taken of, by name, in this order; `door…` are those of nobody."""
-
-
-def scene(name: str) -> Callable[[Scene], Scene]:
-    """Adds a scene under a name."""
-
-    def add(function: Scene) -> Scene:
-        SCENES[name] = function
-        return function
-
-    return add
-
-
-def of_page(name: str, page: str, **options: Any) -> None:
-    """Adds a page as a scene; options that are functions are asked for their value then."""
-
-    async def show(stage: Stage) -> None:
-        given = {key: value(stage) if callable(value) else value for key, value in options.items()}
-        await stage.page(page, **given)
-
-    SCENES[name] = show
-
-
-async def take(form: str, out: Path, only: list[str]) -> int:
+async def take(form: str, out: Path, only: list[str], sets: list[tuple[str, str]]) -> int:
     """Takes all pictures of one form; returns how many."""
     import app  # noqa: F401, PLC0415 - it sets what Kivy reads when it is imported
     from app.main import HongyanApp  # noqa: PLC0415
-    from tests.app import scenes  # noqa: F401, PLC0415 - fills SCENES
     from tests.app.robot import Robot, until  # noqa: PLC0415
 
     count = 0
@@ -108,25 +53,39 @@ async def take(form: str, out: Path, only: list[str]) -> int:
             try:
                 for door in (True, False):
                     await stage.robot.be("" if door else (await ling.client.me()).email)
-                    count += await _round(stage, form, out, only, door=door)
+                    count += await _round(stage, form, out, only, sets, door=door)
             finally:
                 started.stop()
                 await task
     return count
 
 
-async def _round(stage: Stage, form: str, out: Path, only: list[str], *, door: bool) -> int:
-    count = 0
-    for looks, language in product(LOOKS, LANGUAGES):
+async def _round(
+    stage: Stage,
+    form: str,
+    out: Path,
+    only: list[str],
+    sets: list[tuple[str, str]],
+    *,
+    door: bool,
+) -> int:
+    count, failed = 0, []
+    for looks, language in sets:
         for name, show in SCENES.items():
             if name.startswith("door") != door or (only and name not in only):
                 continue
             await stage.robot.tidy()
             stage.app.preferences.looks = looks
             stage.app.preferences.language = language
-            await show(stage)
+            try:
+                await show(stage)
+            except Exception as error:  # the other pictures are worth having all the same
+                failed.append(f"{name}: {error!r}")
+                continue
             await stage.robot.picture(out / f"{form}-{looks}-{language}" / f"{name}.png")
             count += 1
+    if failed:
+        print("no picture of", *sorted(set(failed)), sep="\n  ", file=sys.stderr)
     return count
 
 
@@ -156,6 +115,8 @@ def main() -> None:
     home = Path(os.environ.get("HONGYAN_HOME", ".hongyan"))
     parser.add_argument("--out", type=Path, default=home / "shots", help="the folder")
     parser.add_argument("--only", nargs="*", default=[], help="screens, by their names")
+    parser.add_argument("--looks", nargs="*", choices=LOOKS, default=LOOKS)
+    parser.add_argument("--language", nargs="*", choices=LANGUAGES, default=LANGUAGES)
     parser.add_argument("--form", choices=list(SIZES), help="desktop or phone alone")
     given = parser.parse_args()
     if not given.form:
@@ -166,7 +127,8 @@ def main() -> None:
     begun = time.monotonic()
     width, height = SIZES[given.form]
     start_screen(f"{width + 100}x{height + 100}", DENSITY[given.form])
-    count = asyncio.run(take(given.form, given.out, given.only))
+    sets = list(product(given.looks, given.language))
+    count = asyncio.run(take(given.form, given.out, given.only, sets))
     for folder in sorted(given.out.glob(f"{given.form}-*")):
         if folder.is_dir():
             print(sheet(folder, given.form))

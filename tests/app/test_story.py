@@ -76,8 +76,10 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
     desk.tab = "contacts"
     await robot.frames()
     await robot.write(desk.contacts.ids.query, handle)
-    desk.contacts.find(handle)
-    await robot.press("添加")
+    await robot.press(f"查找“{handle}”")
+    await robot.press(f"鸿雁号：{handle}")
+    await robot.press("添加到通讯录")
+    await robot.press("发送")
     await robot.sees("已发送好友申请")
     mine = robot.app.session.user_id
     await until_true(
@@ -85,7 +87,7 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
         "the request is there",
     )
     await bo.client.accept_contact(mine)
-    await robot.sees("波波")
+    await robot.sees("发消息")
     conversation = await bo.client.open_direct(mine)
     await say(bo, conversation.conversation_id, "吃饭了吗？🍲")
     desk.tab = "chats"
