@@ -28,18 +28,23 @@ async def choose(title: str, suffixes: Sequence[str]) -> Path | None:
 async def save(name: str, data: bytes) -> Path | None:
     """Writes a file where the person says; without dialogs among the downloads, under a name
     that is free. None when it was given up. Raises OSError when it cannot be written."""
-    path: Path | None = downloads() / name
+    path = await place(name)
+    if path is not None:
+        await asyncio.to_thread(_write, path, data)
+    return path
+
+
+async def place(name: str) -> Path | None:
+    """Returns where a file is to be written, as `save` finds it; nothing is written yet."""
+    offered = downloads() / name
     if program := _program():
-        path = await _run(program, _saving(program, name, str(path)))
+        path = await _run(program, _saving(program, name, str(offered)))
     elif platform in WITH_DIALOGS:
-        path = await _ask("save_file", title=name, path=str(path))
+        path = await _ask("save_file", title=name, path=str(offered))
     else:
-        path = await asyncio.to_thread(free, downloads() / name)
-    if path is None:
-        return None
-    if not path.suffix:
+        return await asyncio.to_thread(free, offered)
+    if path is not None and not path.suffix:
         path = path.with_suffix(Path(name).suffix)
-    await asyncio.to_thread(_write, path, data)
     return path
 
 

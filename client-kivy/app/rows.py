@@ -19,7 +19,8 @@ RUN_GAP, GAP = 3.0, 12.0
 NAME, TIME, NOTICE, DIVIDER, QUOTE, CHIP, CARD = 20.0, 40.0, 14.0, 40.0, 28.0, 28.0, 48.0
 CHECK = 38.0
 NOTICE_CHARACTERS = 200
-LINK = re.compile(r"https?://[^\s<>\"'，。！？；：、）】》”’…\u3000]+", re.I)
+# Addresses have no Han letters, which follow them without a space.
+LINK = re.compile(r"https?://[^\s<>\"'”’…\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+", re.I)
 NOT_AT_ITS_END = ".,;:!?)]}"
 TICKS = {
     "sending": "clock_outline",
@@ -490,20 +491,3 @@ def notice(message: Message, look: Look) -> str:
     elif event.what == "announced" and not event.text:
         key = "event.announced_no_more"
     return words(key, name=name, users=users, text=event.text)
-
-
-def preview(conversation: Conversation, look: Look) -> str:
-    """Returns what the list shows of a conversation's last message."""
-    if draft := conversation.settings.draft:
-        return look.words("chats.draft") + draft
-    message = conversation.last_message
-    if message is None:
-        return ""
-    if message.kind is not MessageKind.TEXT:
-        return notice(message, look)
-    text = message.text or look.words("message.card")
-    if message.card_user_id:
-        text = look.words("message.card") + " " + message.text
-    if conversation.group is not None and message.sender_id != look.user_id:
-        return f"{look.name(message.sender_id)}: {text}"
-    return text

@@ -207,7 +207,7 @@ class Session(EventDispatcher):
         card = profiles.Card(account.user_id, account.display_name, account.email)
         profiles.write_card(self.client.home, card)
 
-    async def switch(self, home: Path, tokens: TokenStore) -> None:
+    async def switch(self, home: Path, tokens: TokenStore, address: str) -> None:
         """Becomes the account of another profile; where there is none, nobody."""
         current, former = asyncio.current_task(), self.client
         others = [it for it in self._tasks if it is not current]
@@ -215,7 +215,7 @@ class Session(EventDispatcher):
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         self._signed_out()
-        self.client = Client(former.address, home, tokens=tokens)
+        self.client = Client(address, home, tokens=tokens)
         self._asked.clear()
         self._watched.clear()
         self.user_id = self.client.user_id

@@ -12,18 +12,13 @@ from kivy.app import App
 
 from app.desktop import Desktop
 from tests.app.desk_services import MENU, MENU_PATH, PROPERTIES, DeskServices, Note
+from tests.app.robot import until
 from tests.app.session_bus import SessionBus
 from tests.app.village import befriend
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def until(found: Any, what: str) -> Any:
-    from tests.app.robot import until as wait  # noqa: PLC0415
-
-    return await wait(found, what)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -175,7 +170,7 @@ async def test_the_tray_has_an_icon_a_menu_and_takes_the_window(
     await services.call(services.item(), "Activate", "ii", 0, 0)
     assert not desktop._hidden
     Window.dispatch("on_request_close")
-    await services.call(menu, "Event", "isvu", lines[0][0], "clicked", ("i", 0), 0)
+    await services.call(menu, "Event", "isvu", lines[0][1][0], "clicked", ("i", 0), 0)
     assert not desktop._hidden
     robot.app.preferences.close_to_tray = False
     assert not Window.dispatch("on_request_close")
