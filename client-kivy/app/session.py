@@ -217,6 +217,7 @@ class Session(EventDispatcher):
         self._signed_out()
         self.client = Client(address, home, tokens=tokens)
         self._asked.clear()
+        self._watched.clear()
         self.user_id = self.client.user_id
         self.state = self.client.state.value
         self.signed_in = bool(self.user_id)

@@ -77,11 +77,11 @@ async def fits(robot: Any, *texts: str) -> None:
     await robot.resize(*WIDE)
 
 
-async def row(robot: Any, title: str) -> Any:
-    """Waits for a row of a list, and returns it."""
+async def row(robot: Any, title: str, inside: Any = None) -> Any:
+    """Waits for a row of a list, on the screen or inside of a part of it, and returns it."""
     from tests.app.robot import until  # noqa: PLC0415
 
     def found() -> Any:
-        return next((it for it in robot.shown() if getattr(it, "title", "") == title), None)
+        return next((it for it in robot.shown(inside) if getattr(it, "title", "") == title), None)
 
     return await until(found, title)

@@ -314,6 +314,7 @@ async def test_people_are_picked_with_a_search_and_a_limit(
     bo, mei, wang = await neighbours.befriend(me, ["波波", "梅子", "老王"])
     app = robot.app
     picked = app.session.spawn(app.pick("pick_people", fixed=[wang.client.user_id], limit=2))
+    await robot.sees("选择联系人")
     await robot.press("梅子")
     await robot.press("老王")  # is in already
     await robot.press("波波")
@@ -329,6 +330,7 @@ async def test_people_are_picked_with_a_search_and_a_limit(
     await robot.press("完成(1)")
     assert await picked == [bo.client.user_id]
     picked = app.session.spawn(app.pick("pick_people"))
+    await robot.sees("选择联系人")
     await robot.press("梅子")
     await robot.click(robot.named("ChosenFace")[0])
     assert not app.desk.pages[-1].chosen

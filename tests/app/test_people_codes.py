@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -225,10 +224,14 @@ async def test_the_dialog_of_the_system_is_used_where_there_is_one(
     assert files.has_dialogs()
     assert await files.choose("选择图片", (".png",)) == chosen
     assert "选择图片 | *.png" in (tmp_path / "asked").read_text()
+    chosen.unlink()
+    assert await files.save("x.png", b"a picture") == chosen
+    assert chosen.read_bytes() == b"a picture"
+    assert "--save" in (tmp_path / "asked").read_text().split()
     program.write_text("#!/bin/sh\nexit 1\n")
     assert await files.choose("选择图片", (".png",)) is None
-    monkeypatch.undo()
-    assert bool(shutil.which("zenity") or shutil.which("yad")) == files.has_dialogs()
+    assert await files.save("x.png", b"another") is None
+    assert chosen.read_bytes() == b"a picture"
 
 
 async def test_a_picture_is_enlarged_drawn_about_saved_and_closed(
@@ -339,11 +342,12 @@ async def drag(robot: Any, start: tuple[float, float], end: tuple[float, float])
 async def test_the_page_of_files_shows_what_can_be_chosen(
     robot: Any, me: Device, tmp_path: Path
 ) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / ".hidden.png").write_bytes(b"x")
-    (tmp_path / "notes.txt").write_bytes(b"x")
-    (tmp_path / "a.PNG").write_bytes(b"x" * 2048)
-    robot.app.go("files", title="选择图片", suffixes=(".png",), start=str(tmp_path))
+    here = tmp_path / "here"
+    (here / "folder").mkdir(parents=True)
+    (here / ".hidden.png").write_bytes(b"x")
+    (here / "notes.txt").write_bytes(b"x")
+    (here / "a.PNG").write_bytes(b"x" * 2048)
+    robot.app.go("files", title="选择图片", suffixes=(".png",), start=str(here))
     await row(robot, "a.PNG")
     titles = [it["title"] for it in robot.app.desk.pages[-1].ids.list.data]
     assert titles == ["上一级", "folder", "a.PNG"]
@@ -352,5 +356,5 @@ async def test_the_page_of_files_shows_what_can_be_chosen(
     await robot.sees("这里没有图片")
     await robot.press("上一级")
     await robot.sees("a.PNG")
-    robot.app.desk.pages[-1].show(tmp_path / "gone")
+    robot.app.desk.pages[-1].show(here / "gone")
     await robot.sees("无法打开")

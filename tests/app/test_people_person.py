@@ -250,7 +250,7 @@ async def test_tags_have_their_people_and_are_renamed_and_deleted(
     app.desk.pages[-1].toggle(wang.client.user_id)
     await robot.press("完成(1)")
     await robot.sees("家人 (3)")
-    await robot.click(await row(robot, "老王"), button="right")
+    await robot.click(await row(robot, "老王", app.desk.pages[-1]), button="right")
     await robot.press("移出标签")
     await knows(me, wang.client.user_id, tags=())
     await robot.sees("家人 (2)")
