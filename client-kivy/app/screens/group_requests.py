@@ -14,7 +14,6 @@ from app.text import layout, scaled
 from app.widgets.conversation_page import GroupPage
 from app.widgets.listing import Listing
 from app.widgets.press import Pressable
-from app.widgets.press import Pressable
 from hongyan_client.errors import HongyanError
 from hongyan_client.model import Conversation, Group, JoinRequest
 from hongyan_client.permissions import Act
