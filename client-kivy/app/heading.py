@@ -129,7 +129,7 @@ class Heading:
         if known.group:
             app.go("group", conversation_id=known.conversation_id)
         else:
-            app.go("person", user_id=known.peer_id(self._session.user_id), source="chat")
+            app.go("chat_info", conversation_id=known.conversation_id)
 
     # Pinned and announced
 

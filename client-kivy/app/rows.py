@@ -19,7 +19,8 @@ RUN_GAP, GAP = 3.0, 12.0
 NAME, TIME, NOTICE, DIVIDER, QUOTE, CHIP, CARD = 20.0, 40.0, 14.0, 40.0, 28.0, 28.0, 48.0
 CHECK = 38.0
 NOTICE_CHARACTERS = 200
-LINK = re.compile(r"https?://[^\s<>\"'，。！？；：、）】》”’…\u3000]+", re.I)
+# Addresses have no Han letters, which follow them without a space.
+LINK = re.compile(r"https?://[^\s<>\"'”’…\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+", re.I)
 NOT_AT_ITS_END = ".,;:!?)]}"
 TICKS = {
     "sending": "clock_outline",

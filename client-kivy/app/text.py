@@ -28,10 +28,8 @@ _ON = (
     "\u0e31-\u0e4e\u0eb1-\u0ecd\u1000-\u109f\u1780-\u17d3\u200c\u200d"
 )
 # Han letters break anywhere, words at their ends.
-PIECE = re.compile(
-    rf"\n|[^\W\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff][\w'’.:/@\-{_ON}]* ?|[ ]+|.", re.S
-)
-HAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_HAN = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff"
+PIECE = re.compile(rf"\n|[^\W{_HAN}](?:[^\W{_HAN}]|['’.:/@\-{_ON}])* ?|[ ]+|.", re.S)
 # What begins no line: it goes with what stands before it.
 CLOSING = set(",。，．！？；：、）】》”’…～,.!?;:)]}%")
 LINE = 1.36
@@ -292,7 +290,8 @@ class _Lines:
         heights: list[int] = []
         for part, level in zip(self._parts, levels, strict=True):
             last = joined[-1] if joined else None
-            alike = last and (last.font, last.span, heights[-1]) == (part.font, part.span, level)
+            same_font = last and (last.font == part.font or part.text.isspace())
+            alike = last and same_font and (last.span, heights[-1]) == (part.span, level)
             if last and alike and not last.emoji and not part.emoji:
                 last.text += part.text
                 last.width = -1.0

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.app.village import Village, portrait
+from tests.app.village import TALK, Village, portrait
 
 Scene = Callable[["Stage"], Awaitable[Any]]
 
@@ -110,7 +110,7 @@ async def _chats_menu(stage: Stage) -> None:
 @scene("chats_found")
 async def _found(stage: Stage) -> None:
     await stage.robot.calm()
-    await stage.robot.write(stage.app.desk.chats.ids.query, "周六")
+    await stage.robot.write(stage.app.desk.chats.ids.field, "周六")
     await stage.robot.calm()
 
 
@@ -130,15 +130,16 @@ async def _chat_group(stage: Stage) -> None:
 async def _chat_menu(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.menu(rows[len(rows) // 2], (stage.app.root_layer.width / 2,) * 2)
+    from tests.app.chatting import ask  # noqa: PLC0415 - it needs a window
+
+    await ask(stage.robot, TALK[-1][1])
     await stage.robot.frames(4)
 
 
 @scene("chat_emoji")
 async def _chat_emoji(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
-    stage.app.desk.chat.toggle_emoji()
+    stage.app.desk.chat.composer.panel = True
     await stage.robot.calm()
 
 
@@ -146,8 +147,8 @@ async def _chat_emoji(stage: Stage) -> None:
 async def _chat_select(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.select(rows[0])
+    newest = stage.app.session.client.known_messages(stage.village.direct, 3)
+    stage.app.desk.chat.select(newest[-1])
     await stage.robot.frames(4)
 
 

@@ -29,7 +29,6 @@ from app.widgets.message_row import MessageRow
 from hongyan_client.errors import HongyanError
 from hongyan_client.model import Message, MessageKind, MessageState, MessageStateChanged
 
-ESCAPE, BACK = 27, 1001
 PLACES = 200
 
 
@@ -79,7 +78,7 @@ class Chat(BoxLayout):
             app.theme.fbind(name, self._on_theme)
         self.view.bind(width=self.look_again)
         self.composer.ids.input.bind(cursor=self.picker.follow)
-        Window.bind(on_key_down=self._on_key, focus=self._refresh)
+        Window.bind(focus=self._refresh)
 
     @property
     def view(self) -> Any:
@@ -265,9 +264,9 @@ class Chat(BoxLayout):
     def _read(self) -> None:
         """Moves the own cursor, if somebody looks at the newest message."""
         known, thread = self.reading.known, self.reading.thread
-        if not known or (not known.unread_count and not known.settings.marked_unread):
+        if not known or not known.unread_count:
             return
-        looks = Window.focus and self.parent is not None and self.get_root_window() is not None
+        looks = Window.focus and self.get_root_window() is not None
         if looks and thread.at_end and thread.messages and self.view.at_bottom():
             self.session.client.mark_read(self.conversation_id, known.last_seq)
 
@@ -317,15 +316,6 @@ class Chat(BoxLayout):
 
     # Keys
 
-    def _on_key(self, _: Any, key: int, *__: Any) -> bool:
-        app = App.get_running_app()
-        if self.composer.ids.input.composition:
-            return False
-        covered = app.menu.is_open or app.dialogs.is_open or app.desk.pages
-        if covered or not self.conversation_id or self.parent is None:
-            return False
-        return key in (ESCAPE, BACK) and self.step_back()
-
     def command(self, name: str) -> bool:
         """Does what a key of the field asks for; False: it has its usual meaning."""
         picker = self.picker
@@ -367,10 +357,10 @@ class Chat(BoxLayout):
 
     def step_back(self) -> bool:
         """Closes what was opened last: the strip, the emoji, the selection; False: nothing was."""
+        if self.composer.ids.input.composition or self.composer.step_back():
+            return True
         if self.picker.is_open:
             self.picker.close()
-        elif self.composer.step_back():
-            return True
         elif self.selecting:
             self.end_selecting()
         elif self.view.choice[0]:

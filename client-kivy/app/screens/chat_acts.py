@@ -11,10 +11,10 @@ from kivy.core.clipboard import Clipboard
 from app.widgets.menu import Item
 from app.widgets.message_row import MessageRow
 from hongyan_client.model import Message, MessageKind, MessageState
+from hongyan_client.permissions import Act, may
 
 RECALL_SECONDS, EDIT_SECONDS, AGAIN_SECONDS = 120, 86_400, 300
 QUICK = ("👍", "❤️", "😂", "🎉", "😢", "🙏")
-ROLES = ("", "member", "admin", "owner")
 
 
 class Acts:
@@ -70,7 +70,7 @@ class Acts:
         items.append(item("menu.forward", lambda: self.forward([message]), "share_outline"))
         if self.may_recall(message):
             items.append(item("menu.recall", lambda: self.recall(message), "undo"))
-        if self._may_pin():
+        if may(Act.PIN, self._group()):
             pinned = message.seq in (chat.reading.known.pinned_seqs if chat.reading.known else ())
             key, icon = ("menu.unpin", "pin_off_outline") if pinned else ("menu.pin", "pin_outline")
             items.append(item(key, lambda: self.pin(message, pinned), icon))
@@ -100,17 +100,8 @@ class Acts:
         whose role is greater than its sender's at any time."""
         if message.sender_id == self._chat.session.user_id:
             return self._age(message) < RECALL_SECONDS
-        group = self._group()
-        if group is None or group.role not in ("admin", "owner"):
-            return False
-        other = self._chat.members.role(message.sender_id)
-        return bool(other) and ROLES.index(other) < ROLES.index(group.role)
-
-    def _may_pin(self) -> bool:
-        group = self._group()
-        if group is None:
-            return True
-        return ROLES.index(group.role) >= ROLES.index(group.settings.may_edit)
+        group, other = self._group(), self._chat.members.role(message.sender_id)
+        return group is not None and bool(other) and may(Act.RECALL_OTHERS, group, other)
 
     # What is done
 

@@ -2,12 +2,12 @@
 
 from kivy.properties import BooleanProperty, ListProperty, NumericProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
-from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
+from app.widgets.fold import Fold
 
 
-class NoticeBar(ButtonBehavior, BoxLayout):
+class NoticeBar(ButtonBehavior, Fold):
     """One thing to know, that leads somewhere when pressed; empty it has no height."""
 
     icon = StringProperty("")
@@ -21,7 +21,7 @@ class NoticeBar(ButtonBehavior, BoxLayout):
         """It is not wanted any more."""
 
 
-class StrangerBar(BoxLayout):
+class StrangerBar(Fold):
     """Asks what becomes of a chat that a stranger has begun."""
 
     shown = BooleanProperty(False)
@@ -32,7 +32,7 @@ class StrangerBar(BoxLayout):
         """accept, block or delete."""
 
 
-class SelectBar(BoxLayout):
+class SelectBar(Fold):
     """What can be done with all that is selected."""
 
     count = NumericProperty(0)
@@ -44,7 +44,7 @@ class SelectBar(BoxLayout):
         """forward, copy, delete or cancel."""
 
 
-class Pill(ButtonBehavior, BoxLayout):
+class Pill(ButtonBehavior, Fold):
     """A small button that lies on the messages and leads to others."""
 
     icon = StringProperty("")

@@ -9,6 +9,7 @@ from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, St
 from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
+from app.widgets import fold  # noqa: F401 - the rules name it
 from app.widgets.emoji_panel import EmojiPanel
 from app.widgets.field import Field
 from hongyan_client.sending import TEXT_BYTES
@@ -33,7 +34,7 @@ class Input(Field):
     ) -> bool:
         if self.composition:
             return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
-        if name := self._command(keycode[0], set(modifiers)):
+        if name := self._asked_for(keycode[0], set(modifiers)):
             if self.dispatch("on_command", name):
                 return True
             if name == "newline":
@@ -41,7 +42,7 @@ class Input(Field):
                 return True
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
-    def _command(self, key: int, held: set[str]) -> str:
+    def _asked_for(self, key: int, held: set[str]) -> str:
         if key in (ENTER, KEYPAD_ENTER):
             return self._on_enter(held)
         if key == END and "ctrl" in held:

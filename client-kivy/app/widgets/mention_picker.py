@@ -11,6 +11,7 @@ from kivy.uix.boxlayout import BoxLayout
 
 from app import kv
 from hongyan_client import sorting
+from hongyan_client.permissions import Act, may
 
 AT_MOST = 5
 ASKED = re.compile(r"(?:^|[^\w@])@([^\s@]{0,20})$")
@@ -70,7 +71,7 @@ class MentionPicker(BoxLayout):
         chat, query = self.chat, self._query.casefold()
         group, words = chat.reading.known.group, App.get_running_app().words
         found = []
-        if group.role in ("admin", "owner"):
+        if may(Act.MENTION_ALL, group):
             found.append(Candidate("", words("mention.all")))
         me = chat.session.user_id
         others = (it for it in chat.members.all() if it.user_id != me)
