@@ -215,6 +215,13 @@ class HongyanApp(App):
     def _pace(frames: int) -> None:
         Clock._max_fps = frames
 
+    def stop(self, *arguments: Any) -> None:
+        """Ends the app; what the frame that is under way still asks of it is answered."""
+        if self.session:
+            self.session.hush()
+        super().stop(*arguments)
+        App._running_app = self
+
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
         await self.desktop.prepare()
@@ -225,6 +232,7 @@ class HongyanApp(App):
             self.preferences.save()
             if self.session:
                 await self.session.close()
+            App._running_app = None
 
 
 def register_kit() -> None:
