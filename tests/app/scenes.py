@@ -111,7 +111,7 @@ async def _chats_menu(stage: Stage) -> None:
 @scene("chats_found")
 async def _found(stage: Stage) -> None:
     await stage.robot.calm()
-    await stage.robot.write(stage.app.desk.chats.ids.field, "周六")
+    stage.app.desk.chats.ids.field.text = "周六"
     await stage.robot.calm()
 
 
