@@ -70,9 +70,8 @@ async def play(apps: dict[str, App], conversation_id: str, folder: Path) -> list
     shots: list[Image.Image] = []
 
     async def take(count: int = 1) -> None:
-        for who, app in apps.items():
-            await app.ask(f"picture {folder / who}.png")
-        shots.extend([beside(folder / "ling.png", folder / "bo.png")] * count)
+        taken = [await app.ask(f"picture {folder / who}.png") for who, app in apps.items()]
+        shots.extend([beside(*(Path(it["file"]) for it in taken))] * count)
 
     for app in apps.values():
         await app.ask("times")

@@ -86,7 +86,11 @@ class Measured(HongyanApp):
                     await asyncio.sleep(0.02)
                 await self._frames(12)
             case "picture":
-                self.root_layer.export_to_png(given)
+                from kivy.core.window import Window  # noqa: PLC0415
+
+                self.wake()
+                await self._frames(3)
+                return {"file": Window.screenshot(name=given)}
         return {}
 
     async def _frames(self, count: int) -> None:
