@@ -1,6 +1,7 @@
 """Two who talk in the app's tests: one uses the app, the other a client."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,13 @@ class Talkers:
         newest = self.bo.client.conversation(self.id) or self.me.client.conversation(self.id)
         return known is not None and newest is not None and known.last_seq >= newest.last_seq
 
+    async def while_away(self, work: Awaitable[None]) -> None:
+        """Has something done while the app is logged out: it does not draw each part of it."""
+        email = (await self.me.client.me()).email
+        await self.robot.be("")
+        await work
+        await self.robot.be(email)
+
     async def write_and_send(self, text: str) -> None:
         """Writes in the app and presses the button."""
         await self.robot.write(self.input, text)
@@ -80,7 +88,7 @@ class Talkers:
 
 
 async def _friend(me: Device, town: Town, name: str, called: str) -> Device:
-    bo = await town.newcomer(name)
+    bo = await town.newcomer(name, in_flight=64)
     await bo.client.update_me(display_name=called)
     await me.client.request_contact(bo.client.user_id)
     await bo.client.accept_contact(me.client.user_id)

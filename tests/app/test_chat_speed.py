@@ -21,9 +21,9 @@ async def test_an_arriving_message_costs_one_row_and_no_new_widgets(
     robot: Any, me: Device, town: Town
 ) -> None:
     talk = await Talkers.friends(robot, me, town)
-    await many(talk, 0, 600)
+    await talk.while_away(many(talk, 0, 520))
     await talk.open()
-    await robot.sees("第 599 句")
+    await robot.sees("第 519 句")
     view, thread = talk.view, talk.chat.reading.thread
     for _ in range(30):  # as much as is held at most
         if len(thread.messages) >= 480:
@@ -32,12 +32,12 @@ async def test_an_arriving_message_costs_one_row_and_no_new_widgets(
         view.scroll_by(-1e6)
         await until(lambda first=first: thread.first_seq < first, "older ones")
     talk.chat.to_bottom()
-    await robot.sees("第 599 句")
+    await robot.sees("第 519 句")
     await robot.calm()
     widgets = view.made
     measured, built = view.measured, thread.built
-    await many(talk, 600, 640)
-    await robot.sees("第 639 句")
+    await many(talk, 520, 560)
+    await robot.sees("第 559 句")
     await until(lambda: talk.chat.reading.known.unread_count == 0, "read")
     assert thread.built - built <= 40 + 2  # and perhaps a time between them
     assert view.measured - measured <= 40 + 4
@@ -49,7 +49,7 @@ async def test_an_own_message_and_its_ticks_cost_a_few_rows(
     robot: Any, me: Device, town: Town
 ) -> None:
     talk = await Talkers.friends(robot, me, town)
-    await many(talk, 0, 100)
+    await talk.while_away(many(talk, 0, 100))
     await talk.open()
     await robot.sees("第 99 句")
     await robot.calm()
@@ -67,11 +67,7 @@ async def test_opening_and_scrolling_measure_only_what_comes_into_sight(
     robot: Any, me: Device, town: Town
 ) -> None:
     talk = await Talkers.friends(robot, me, town)
-    await many(talk, 0, 300)
-    client = robot.app.session.client
-    await until(
-        lambda: (known := client.conversation(talk.id)) and known.last_seq >= 301, "all is here"
-    )
+    await talk.while_away(many(talk, 0, 300))
     view = talk.view
     measured = view.measured
     robot.app.open_chat(talk.id)

@@ -69,6 +69,7 @@ class Chat(BoxLayout):
         self._refresh = Clock.create_trigger(self._show, -1)
         super().__init__(session=session, faces=faces, **options)
         self.ids["input"] = self.composer.ids.input
+        self.composer.ids.input.commands = self.command
         self.view.measure = self._measure
         app = App.get_running_app()
         session.bind(on_event=self._on_event, on_people=self._on_people)

@@ -1,6 +1,6 @@
 """Where one writes: the field, what the message answers or changes, emoji, and who is meant."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kivy.app import App
@@ -21,13 +21,11 @@ DRAFT_SECONDS = 0.6
 
 
 class Input(Field):
-    """The field of a chat. Keys that do more than write come as `on_command` with their name."""
+    """The field of a chat. For keys that do more than write, `commands` is asked by their name:
+    send, escape, edit_last, page_up, page_down, end, copy, up, down or take; True: it is done.
+    """
 
-    __events__ = ("on_command",)
-
-    def on_command(self, name: str) -> bool:
-        """send, escape, edit_last, page_up, page_down, end, copy, up, down, take; True: done."""
-        return False
+    commands: Callable[[str], bool]
 
     def keyboard_on_key_down(
         self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
@@ -35,7 +33,7 @@ class Input(Field):
         if self.composition:
             return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
         if name := self._asked_for(keycode[0], set(modifiers)):
-            if self.dispatch("on_command", name):
+            if self.commands(name):
                 return True
             if name == "newline":
                 self.insert_text("\n")

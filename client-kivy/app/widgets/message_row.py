@@ -52,8 +52,8 @@ class MessageRow(Widget):
         with self.canvas.before:
             PushMatrix()
             self._move = Translate()
-            self._light = Color(0, 0, 0, 0)
-            self._lit = Rectangle()
+        self._light = CanvasBase()
+        self.canvas.before.add(self._light)
         self.canvas.before.add(self._ink)
         with self.canvas.after:
             PopMatrix()
@@ -69,8 +69,12 @@ class MessageRow(Widget):
         return x - self.x, y - self.y
 
     def on_glow(self, *_: Any) -> None:
-        accent = App.get_running_app().theme.accent
-        self._light.rgba = (*accent[:3], 0.22 * self.glow)
+        self._light.clear()
+        if self.glow:
+            accent = App.get_running_app().theme.accent
+            with self._light:
+                Color(*accent[:3], 0.22 * self.glow)
+                Rectangle(size=self.size)
 
     # What it shows
 
@@ -82,7 +86,6 @@ class MessageRow(Widget):
         self.first = bool(row.pictures)
         self.seq = message.seq if message else 0
         self.client_message_id = message.client_message_id if message else ""
-        self._lit.size = self.size
         self._set_spots(row)
         self.paint()
 
