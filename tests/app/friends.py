@@ -27,6 +27,17 @@ async def friend(town: Town, me: Device, called: str, **profile: str) -> Device:
     return device
 
 
+async def friends(town: Town, me: Device, names: list[str]) -> list[Device]:
+    """Returns devices of several friends, connected."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(name: str) -> Device:
+        async with gate:
+            return await friend(town, me, name)
+
+    return list(await asyncio.gather(*(one(it) for it in names)))
+
+
 class Neighbours:
     """Many people who are registered once for all tests, each under one name."""
 
