@@ -7,6 +7,8 @@ from typing import Any
 
 from kivy.core.window import Window
 
+from app import phone
+
 ESCAPE, BACK = 27, 1001
 UP, DOWN, F1 = 273, 274, 282
 ENTERS = (13, 271)
@@ -120,8 +122,8 @@ class Shortcuts:
         return bool(app.session.signed_in) and not app.dialogs.is_open
 
     def back(self) -> bool:
-        """Goes one step back."""
-        return bool(self._app.back())
+        """Goes one step back; where there is none, a phone goes to the app before."""
+        return bool(self._app.back()) or phone.leave()
 
     def search(self) -> bool:
         """Looks for something everywhere."""

@@ -70,8 +70,6 @@ class HongyanApp(App):
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
-        from kivy.core.window import Window  # noqa: PLC0415
-
         from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
@@ -93,7 +91,6 @@ class HongyanApp(App):
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
-        Window.softinput_mode = "below_target"
         phone.watch(self._keep_off)
         return self.root_layer
 
@@ -124,6 +121,10 @@ class HongyanApp(App):
             self.root_layer.add_widget(self.desk)
         for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
+
+    def open_settings(self, *_: Any) -> bool:
+        """Kivy's own panel, which it would open with F1, is none of ours."""
+        return False
 
     # Words
 
@@ -214,6 +215,13 @@ class HongyanApp(App):
     def _pace(frames: int) -> None:
         Clock._max_fps = frames
 
+    def stop(self, *arguments: Any) -> None:
+        """Ends the app; what the frame that is under way still asks of it is answered."""
+        if self.session:
+            self.session.hush()
+        super().stop(*arguments)
+        App._running_app = self
+
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
         await self.desktop.prepare()
@@ -224,6 +232,7 @@ class HongyanApp(App):
             self.preferences.save()
             if self.session:
                 await self.session.close()
+            App._running_app = None
 
 
 def register_kit() -> None:

@@ -227,10 +227,14 @@ class Session(EventDispatcher):
         self.dispatch("on_messages", "")
         await former.close()
 
-    async def close(self) -> None:
-        """Says good-bye: tasks first, then the connection."""
+    def hush(self) -> None:
+        """Ends all tasks at once: no screen is told anything any more."""
         for task in list(self._tasks):
             task.cancel()
+
+    async def close(self) -> None:
+        """Says good-bye: tasks first, then the connection."""
+        self.hush()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.close()
 

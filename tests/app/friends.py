@@ -28,7 +28,7 @@ async def friend(town: Town, me: Device, called: str, **profile: str) -> Device:
 
 
 async def friends(town: Town, me: Device, names: list[str]) -> list[Device]:
-    """Returns devices of several friends, connected."""
+    """Returns connected devices of several friends."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Device:

@@ -1,5 +1,6 @@
 """What the pictures are taken of: how the app is brought to each screen, in the order of use."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,33 +61,33 @@ def of_page(name: str, page: str, **options: Any) -> None:
     SCENES[name] = show
 
 
-def door(stage: Stage, name: str) -> None:
-    """Shows one of the screens that there are before there is an account."""
+async def door(stage: Stage, name: str) -> None:
+    """Shows one of the screens that there are before there is an account, when it is drawn."""
     stage.app.entry.form = name
+    async with asyncio.timeout(20):
+        while not all(it.is_drawn for it in stage.robot.named("Scenery")):
+            await stage.robot.frames(2)
+    await stage.robot.frames(4)
 
 
 @scene("door_welcome")
 async def _welcome(stage: Stage) -> None:
-    door(stage, "welcome")
-    await stage.robot.frames(6)
+    await door(stage, "welcome")
 
 
 @scene("door_login")
 async def _login(stage: Stage) -> None:
-    door(stage, "login")
-    await stage.robot.frames(6)
+    await door(stage, "login")
 
 
 @scene("door_register")
 async def _register(stage: Stage) -> None:
-    door(stage, "register")
-    await stage.robot.frames(6)
+    await door(stage, "register")
 
 
 @scene("door_reset")
 async def _reset(stage: Stage) -> None:
-    door(stage, "reset")
-    await stage.robot.frames(6)
+    await door(stage, "reset")
 
 
 @scene("door_code_login")
@@ -110,7 +111,7 @@ async def _chats_menu(stage: Stage) -> None:
 @scene("chats_found")
 async def _found(stage: Stage) -> None:
     await stage.robot.calm()
-    await stage.robot.write(stage.app.desk.chats.ids.field, "周六")
+    stage.app.desk.chats.ids.field.text = "周六"
     await stage.robot.calm()
 
 

@@ -109,6 +109,30 @@ async def test_muted_chats_are_silent_but_for_mentions(
     assert not any("不急" in it.text for it in services.notes)
 
 
+async def test_in_a_group_who_spoke_is_named_and_a_mention_breaks_the_silence(
+    robot: Any, me: Device, town: Town, services: DeskServices, desktop: Desktop
+) -> None:
+    bo, _ = await chat(me, town, "bo", "波波")
+    mei, _ = await chat(me, town, "mei", "梅子")
+    people = [bo.client.user_id, mei.client.user_id]
+    id = (await me.client.create_group("爬山", people)).conversation_id
+    mine = robot.app.session.client
+    await until(lambda: mine.conversation(id) and bo.client.conversation(id), "the group is here")
+    await bo.send(id, "周六去吗")
+    note = await until(
+        lambda: next((it for it in services.notes if "周六去吗" in it.text), None), "it is told"
+    )
+    assert (note.title, note.text) == ("爬山", "波波：周六去吗")
+    await me.client.update_settings(id, muted_until=datetime.now(UTC) + timedelta(days=1))
+    await until(lambda: mine.conversation(id).settings.muted_until, "it is muted here")
+    await bo.send(id, "不急")
+    await bo.client.send(id, "@灵灵 你来定", mentions=[me.client.user_id])
+    note = await until(
+        lambda: next((it for it in services.notes if "你来定" in it.text), None), "a mention"
+    )
+    assert "[有人@我]" in note.text
+
+
 async def test_without_a_preview_nobody_is_named_and_the_sound_can_be_off(
     robot: Any, me: Device, town: Town, services: DeskServices, desktop: Desktop
 ) -> None:

@@ -273,9 +273,8 @@ async def test_who_leaves_is_told_what_it_means_and_reads_on(
     await press_row(robot, "删除聊天")
     await robot.press("删除")
     await until(lambda: not app.desk.chat.conversation_id, "the chat is closed")
-    await until(
-        lambda: id not in [it["conversation_id"] for it in app.desk.chats.ids.list.data], "gone"
-    )
+    found = app.session.client.conversation(id)
+    assert found.settings.removed
 
 
 async def test_an_owner_ends_a_group_for_everybody(robot: Any, me: Device, town: Town) -> None:

@@ -33,7 +33,9 @@ async def test_people_groups_and_messages_are_found_as_one_writes(
     bo, mei = await friends(town, me, ["波波", "梅子"])
     with_bo = await direct(me, bo)
     group = await me.client.create_group("梅花山", [it.client.user_id for it in (bo, mei)])
-    await say(bo, with_bo, "昨天在山上看见了一树很大的梅花，开得正好，你要不要周末一起去看？")
+    await say(
+        bo, with_bo, "昨天下午我们在后山的那条小路上看见了一树很大的梅花，开得正好，周末一起去？"
+    )
     await say(mei, group.conversation_id, "梅花开了")
     field, found = app.desk.chats.ids.field, app.desk.chats.ids.found
     await robot.write(field.ids.input, "梅")

@@ -222,7 +222,7 @@ async def test_the_program_says_what_it_is_made_of(robot: Any, me: Device) -> No
     )
     robot.app.desk.back()
     await robot.press("键盘快捷键")
-    await robot.sees("Ctrl + K")
+    await robot.sees("Ctrl+K")
 
 
 async def test_every_package_that_the_app_needs_has_a_licence() -> None:

@@ -262,6 +262,7 @@ async def test_one_goes_from_one_account_to_another_in_the_same_window(
     await until(lambda: app.session.user_id == mine, "the first again")
     assert app.session.client.home == home
     await until(lambda: app.session.state == "online", "and online")
+    await until(lambda: not app.desktop._switching, "all of it is done")
     # Another process has the other one: it is not taken from it.
     from app.desktop.single import Instance  # noqa: PLC0415
 
@@ -269,6 +270,7 @@ async def test_one_goes_from_one_account_to_another_in_the_same_window(
     assert elsewhere.claim()
     app.desktop.switch(other)
     await robot.sees("这个账号已在另一个窗口中打开")
+    await until(lambda: not app.desktop._switching, "it was given up")
     elsewhere.release()
     assert app.session.user_id == mine
     # It logs out of the other too, so that nothing is left behind.
@@ -276,6 +278,7 @@ async def test_one_goes_from_one_account_to_another_in_the_same_window(
     await until(lambda: app.session.user_id == bo.client.user_id, "the other")
     await app.session.delete_account(PASSWORD)
     assert profiles.read_card(other) is None
+    await until(lambda: not app.desktop._switching, "all of it is done")
     app.desktop.switch(home)
     await until(lambda: app.session.user_id == mine, "the first again")
 

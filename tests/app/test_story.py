@@ -30,21 +30,6 @@ async def newcomer(town: Town, name: str, called: str) -> Device:
     return device
 
 
-def outside(robot: Any) -> list[str]:
-    """Returns what is cut off: texts that reach out of the window."""
-    from kivy.core.window import Window  # noqa: PLC0415
-
-    cut = []
-    for it in robot.shown():
-        if not getattr(it, "text", "") or type(it).__name__ == "Toast":
-            continue
-        left, bottom = it.to_window(it.x, it.y)
-        in_list = any(type(parent).__name__ == "MessageRow" for parent in it.walk_reverse())
-        if left < -1 or left + it.width > Window.width + 1 or (not in_list and bottom < -1):
-            cut.append(it.text)
-    return cut
-
-
 async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town, door: None) -> None:
     entry = robot.app.entry
     await robot.sees("见字如面")
@@ -61,11 +46,11 @@ async def test_somebody_registers_with_a_mailed_code(robot: Any, town: Town, doo
     await robot.sees("密码至少 8 个字符")
     fields.password.text = ""
     await robot.write(fields.password.ids.field, PASSWORD)
-    assert outside(robot) == []
+    assert robot.outside() == []
     await robot.press("注册")
     await until_true(lambda: robot.app.session.signed_in, "logged in")
     await robot.sees("还没有聊天")
-    assert outside(robot) == []
+    assert robot.outside() == []
 
 
 async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path: Path) -> None:
@@ -104,7 +89,7 @@ async def test_a_friend_is_found_and_they_talk(robot: Any, town: Town, tmp_path:
     await until_true(
         lambda: any(getattr(it, "tick", "") == "read" for it in robot.shown()), "it is read"
     )
-    assert outside(robot) == []
+    assert robot.outside() == []
     await no_overlap(robot)
 
 
@@ -226,7 +211,7 @@ async def test_language_and_looks_change_at_once_and_are_kept(robot: Any) -> Non
     await robot.sees("退出登录")
     app.preferences.language = "en"
     await robot.sees("Log out")
-    assert outside(robot) == []
+    assert robot.outside() == []
     app.preferences.looks = "dark"
     assert app.theme.dark
     await robot.frames()
@@ -251,11 +236,11 @@ async def test_on_a_phone_there_is_one_pane_at_a_time(robot: Any) -> None:
         await until_true(lambda: not app.desk.wide, "narrow")
         await robot.frames()
         assert not any(type(it).__name__ == "Chats" for it in robot.shown())
-        assert outside(robot) == []
+        assert robot.outside() == []
         app.close_chat()
         await robot.sees("通讯录")
         assert any(type(it).__name__ == "Chats" for it in robot.shown())
-        assert outside(robot) == []
+        assert robot.outside() == []
     finally:
         Window.size = (1100, 720)
         await until_true(lambda: app.desk.wide, "wide again")
@@ -270,10 +255,12 @@ async def test_what_is_sent_while_the_server_is_away_is_shown_and_arrives(
     robot.app.open_chat(id)
     await robot.sees("在吗")
     await town.system.kill("gate")
-    await robot.write(robot.app.desk.chat.composer.ids.input, "网络断了也能发")
-    await robot.press("发送")
-    await robot.sees("网络断了也能发")
-    await town.system.start("gate")
+    try:
+        await robot.write(robot.app.desk.chat.composer.ids.input, "网络断了也能发")
+        await robot.press("发送")
+        await robot.sees("网络断了也能发")
+    finally:
+        await town.system.start("gate")
     await until_true(lambda: "网络断了也能发" in words(bo, id), "it arrives when the gate is back")
 
 
