@@ -25,7 +25,7 @@ def open_link(link: str) -> "asyncio.Task[None]":
 async def _follow(link: str) -> None:
     app = App.get_running_app()
     if not app.session.signed_in:
-        app.tell("link.log_in")
+        app.tell("links.log_in")
     elif link.startswith(ADD_LINK):
         code = link.removeprefix(ADD_LINK)
         user_id = await app.session.client.resolve_contact_code(code)
@@ -33,14 +33,14 @@ async def _follow(link: str) -> None:
     elif link.startswith(JOIN_LINK):
         app.go("join", code=link.removeprefix(JOIN_LINK))
     elif link.startswith(LOGIN_LINK):
-        await app.dialogs.confirm(app.words("link.login"), app.words("link.login_what"))
+        await app.dialogs.confirm(app.words("links.login"), app.words("links.login_what"))
     elif link.lower().startswith(WEB):
         if await app.dialogs.confirm(
-            app.words("link.web"), link[:SHOWN], yes=app.words("link.open")
+            app.words("links.web"), link[:SHOWN], yes=app.words("links.open")
         ):
             await asyncio.to_thread(webbrowser.open, link)
     elif await app.dialogs.confirm(
-        app.words("link.text"), link[:SHOWN], yes=app.words("link.copy")
+        app.words("links.text"), link[:SHOWN], yes=app.words("links.copy")
     ):
         Clipboard.copy(link)
         app.tell("copied")

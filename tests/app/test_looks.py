@@ -11,7 +11,7 @@ from kivy.utils import get_color_from_hex
 
 import app
 from app import clock, fonts
-from app.strings import TABLE, Words
+from app.strings import AREAS, TABLE, Words
 from app.text import CLUSTER, layout, pieces
 from app.theme import DARK, LIGHT, READ_ON
 
@@ -51,6 +51,14 @@ def test_every_text_is_there_in_both_languages_with_the_same_values() -> None:
     for key, (chinese, english) in TABLE.items():
         assert bool(chinese) == bool(english), key
         assert fields(chinese) == fields(english) or key.startswith("time."), key
+
+
+def test_no_two_areas_have_a_text_of_one_key() -> None:
+    areas: dict[str, list[str]] = {}
+    for area in AREAS:
+        for key in area.TEXTS:
+            areas.setdefault(key, []).append(area.__name__)
+    assert {key: names for key, names in areas.items() if len(names) > 1} == {}
 
 
 def test_emoji_are_one_piece_each() -> None:

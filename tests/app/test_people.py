@@ -277,9 +277,16 @@ async def test_presence_is_told_of_those_in_sight(
     robot.app.desk.contacts.ids.list.scroll_y = 0
     await until(lambda: online() == {"张三"}, "who has come into sight is online too")
     robot.app.desk.contacts.ids.list.scroll_y = 1
+    await until(lambda: online() == {"阿强"}, "the first one again")
+    await until(lambda: me_watches(robot, first), "the server is told")
     await first.close()
-    await robot.sees("阿强")
     await until(lambda: online() == set(), "one has gone")
+
+
+def me_watches(robot: Any, device: Device) -> bool:
+    """Returns whether the app has the presence of somebody told."""
+    id = device.client.user_id
+    return robot.app.session.client.presence(id).online is not None
 
 
 async def test_the_plus_leads_to_the_ways_of_becoming_friends(robot: Any, me: Device) -> None:

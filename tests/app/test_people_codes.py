@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from app import files, images
 from app.links import LOGIN_LINK, open_link
 from hongyan_client import codes
+from hongyan_client.groups import JOIN_LINK
 from hongyan_client.people import ADD_LINK
 from tests.app.friends import fits, request_of, row, stranger
 from tests.faults.people import Device, Town
@@ -30,6 +31,7 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where what is saved goes: a person's home without dialogs for files."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
     return tmp_path / "Downloads"
 
 
@@ -85,9 +87,8 @@ async def test_the_code_stays_the_same_until_it_is_renewed(robot: Any, me: Devic
 
 
 async def test_a_picture_of_a_code_is_chosen_and_its_person_is_asked(
-    robot: Any, me: Device, town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    robot: Any, me: Device, town: Town, tmp_path: Path, downloads: Path
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
     kai = await stranger(town, "Kai")
     await kai.client.update_me(who_may_add="code")
     (tmp_path / "图片").mkdir()
@@ -189,6 +190,18 @@ async def test_a_link_to_the_web_is_opened_after_a_question(
     await robot.press("打开")
     await task
     assert opened == ["https://example.org/一页"]
+
+
+async def test_the_code_of_a_group_leads_to_its_door(
+    robot: Any, me: Device, town: Town, tmp_path: Path
+) -> None:
+    bo = await stranger(town, "波波")
+    group = await bo.client.create_group("爬山小队", [])
+    invite = await bo.client.create_invite(group.conversation_id)
+    codes.save(JOIN_LINK + invite.code, tmp_path / "group.png")
+    robot.app.go("scan").read_file(tmp_path / "group.png")
+    await robot.sees("爬山小队")
+    assert type(robot.app.desk.pages[-1]).__name__ == "Join"
 
 
 async def test_other_codes_are_explained_or_shown(robot: Any, me: Device) -> None:

@@ -103,6 +103,7 @@ async def test_a_picture_is_cropped_by_drawing_and_others_see_that_part(
     robot: Any, me: Device, town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "")  # no dialogs of the system
     banner(tmp_path / "banner.png")
     bo = await friend(town, me, "波波")
     robot.app.go("me")

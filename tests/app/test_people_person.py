@@ -142,6 +142,22 @@ async def test_who_takes_no_requests_is_not_asked(robot: Any, me: Device, town: 
     await robot.sees("对方不接受这种添加方式")
 
 
+async def test_a_card_is_sent_to_a_chat(robot: Any, me: Device, town: Town) -> None:
+    bo, mei = await friend(town, me, "波波"), await friend(town, me, "梅子")
+    await open_person(robot, bo.client.user_id)
+    await robot.press("推荐给朋友")
+    await robot.sees("发送名片给")
+    await robot.press("梅子", robot.app.desk.pages[-1])
+    await robot.press("发送（1）")
+    await robot.sees("名片已发送")
+    id = (await me.client.open_direct(mei.client.user_id)).conversation_id
+
+    def cards() -> list[str]:
+        return [it.card_user_id for it in mei.client.known_messages(id) if it.card_user_id]
+
+    await until(lambda: cards() == [bo.client.user_id], "the card has come")
+
+
 async def test_who_asks_is_accepted_on_their_page(robot: Any, me: Device, town: Town) -> None:
     bo = await stranger(town, "波波")
     await bo.client.request_contact(me.client.user_id, greeting="爬山认识的")

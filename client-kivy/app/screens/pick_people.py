@@ -36,7 +36,7 @@ class PickPeople(Page):
     ) -> None:
         words = App.get_running_app().words
         super().__init__(
-            title=title or words("pick.title"), fixed=list(fixed), limit=limit, **options
+            title=title or words("people.pick"), fixed=list(fixed), limit=limit, **options
         )
         self._friends: list[Friend] = []
         self._refresh = Clock.create_trigger(self._load, 0.05)
@@ -85,7 +85,7 @@ class PickPeople(Page):
         if user_id in chosen:
             del chosen[user_id]
         elif len(chosen) + len(self.fixed) >= self.limit:
-            App.get_running_app().tell("pick.limit", count=int(self.limit))
+            App.get_running_app().tell("people.pick_limit", count=int(self.limit))
             return
         else:
             chosen[user_id] = True

@@ -31,9 +31,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "groups.none": ("还没有群聊", "No groups yet"),
     "groups.members": ("{count} 人", "{count} members"),
     # Choosing people
-    "pick.title": ("选择联系人", "Choose people"),
-    "pick.done": ("完成({count})", "Done ({count})"),
-    "pick.limit": ("最多选择 {count} 人", "{count} people at most"),
+    "people.pick": ("选择联系人", "Choose people"),
+    "people.pick_done": ("完成({count})", "Done ({count})"),
+    "people.pick_limit": ("最多选择 {count} 人", "{count} people at most"),
     # New friends
     "requests.got": ("收到的申请", "Received"),
     "requests.sent": ("发出的申请", "Sent"),
@@ -194,16 +194,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "files.up": ("上一级", "Up"),
     "files.none": ("这里没有图片", "No pictures here"),
     "files.closed": ("无法打开：{why}", "It cannot be opened: {why}"),
-    "link.log_in": ("请先登录", "Log in first"),
-    "link.login": ("登录二维码", "A log-in code"),
-    "link.login_what": (
+    "links.log_in": ("请先登录", "Log in first"),
+    "links.login": ("登录二维码", "A log-in code"),
+    "links.login_what": (
         "这是登录用的二维码，请在要登录的新设备上扫描。",
         "This code logs a new device in. Scan it there, at the log-in.",
     ),
-    "link.web": ("打开这个网页？", "Open this page?"),
-    "link.open": ("打开", "Open"),
-    "link.text": ("二维码的内容", "What the code says"),
-    "link.copy": ("复制", "Copy"),
+    "links.web": ("打开这个网页？", "Open this page?"),
+    "links.open": ("打开", "Open"),
+    "links.text": ("二维码的内容", "What the code says"),
+    "links.copy": ("复制", "Copy"),
     # What the server refuses
     "reason.HANDLE_TAKEN": ("该鸿雁号已被使用", "Somebody else has this handle"),
     "reason.HANDLE_TOO_SOON": (
