@@ -43,6 +43,12 @@ class Desktop:
         self.window = found.splitlines()[-1]
         await run("xdotool", "windowfocus", "--sync", self.window)
 
+    async def called(self, name: str) -> None:
+        """Waits until the window has a name."""
+        async with asyncio.timeout(60):
+            while await run("xdotool", "getwindowname", self.window) != name:
+                await asyncio.sleep(0.1)
+
     async def keys(self, *names: str) -> None:
         await run("xdotool", "key", "--clearmodifiers", *names)
 
@@ -96,6 +102,7 @@ async def test_a_person_writes_with_the_keyboard_and_pastes_chinese(
     try:
         desktop = Desktop(program)
         await desktop.appear()
+        await desktop.called("(1) 鸿雁")
         await desktop.keys("alt+Down")  # the first chat
         await desktop.types("hello from the keyboard")
         await desktop.keys("Return")

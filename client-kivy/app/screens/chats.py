@@ -89,6 +89,7 @@ class Chats(BoxLayout):
             self.session.unread = 0
             self._typing.clear()
             self.ids.field.clear()
+            self.filter = "all"
             return
         rows = chat_rows.Rows(self.session, self.faces, App.get_running_app().words, self._typing)
         chats = chat_rows.chats(self.session)

@@ -4,12 +4,13 @@ import asyncio
 from typing import Any
 
 from kivy.app import App
+from kivy.clock import Clock
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, OptionProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from app import kv, pages
+from app import kv, pages, phone
 from app.faces import Faces
 from app.screens.chat import Chat
 from app.screens.chats import Chats
@@ -55,6 +56,8 @@ class Desk(BoxLayout):
         self.rail = Rail(desk=self)
         self.tabs = Tabs(desk=self)
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
+        # After the press that opened it, which takes the keys from every field.
+        self._let_write = Clock.create_trigger(self._write)
         self.hits = Hits()
         self.hits.bind(on_closed=self.close_hits)
         self.bind(width=self._measure, tab=self._choose_tab, pages=self._arrange)
@@ -137,10 +140,19 @@ class Desk(BoxLayout):
         if self.hits.conversation_id != conversation_id:
             self.hits.conversation_id = ""
         self.chat.open(conversation_id, seq)
+        if self.wide and not phone.is_phone():
+            self._let_write()
         known = self.session.client.conversation(conversation_id)
         if known and known.settings.marked_unread:
             client = self.session.client
             self.session.spawn(client.update_settings(conversation_id, marked_unread=False))
+
+    def _write(self, *_: Any) -> None:
+        """Lets the keys go to the chat that has just been opened."""
+        app = App.get_running_app()
+        covered = self.pages or app.menu.is_open or app.dialogs.is_open
+        if self.chat.conversation_id and self.chat.parent and not covered:
+            self.chat.composer.focus()
 
     def show_tab(self, name: str) -> None:
         """Shows a tab; on a phone what lies on it goes."""

@@ -41,6 +41,8 @@ class Input(Field):
         return bool(super().keyboard_on_key_down(window, keycode, text, modifiers))
 
     def _asked_for(self, key: int, held: set[str]) -> str:
+        if "alt" in held:
+            return ""  # the shortcuts of the app
         if key in (ENTER, KEYPAD_ENTER):
             return self._on_enter(held)
         if key == END and "ctrl" in held:
