@@ -152,7 +152,7 @@ async def test_every_group_of_emoji_scrolls_without_many_new_pictures_in_a_frame
 async def test_who_is_meant_is_chosen_from_the_members(robot: Any, me: Device, town: Town) -> None:
     talk = await Talkers.group(robot, me, town)
     await talk.open()
-    await until(lambda: talk.chat.members.all(), "the members")
+    await until(talk.chat.members.all, "the members")
     await robot.write(talk.input, "你来吗 @bo")
     await until(lambda: any(robot.named("MentionRow")), "candidates")
     rows = robot.named("MentionRow")
