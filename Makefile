@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help run client package test check proto bench faults clean
+.PHONY: help run client client-shots package test check proto bench faults clean
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The first Python that fits, or PYTHON=…; then every package in the version that is locked.
 $(READY): pyproject.toml requirements.lock
@@ -38,6 +38,10 @@ run: $(READY) ## Run the whole system on this machine
 
 client: $(READY) ## Open the app; CLIENT="--address URL" for another gateway
 	@$(BIN)/python -m app.main $(CLIENT)
+
+client-shots: $(READY) ## Take a picture of every screen of the app, into .hongyan/shots; SHOTS="--form phone" for a part
+	@tests/install-servers
+	@$(BIN)/python -m tests.app.shots $(SHOTS)
 
 package: $(READY) ## Build the app for this desktop into dist/, start it and look at it
 	@tests/install-servers

@@ -95,7 +95,7 @@ class Rows:
         peer_id = "" if it.group else it.peer_id(self._session.user_id)
         peer = self._session.user(peer_id) if peer_id else None
         typing = it.conversation_id in self._typing
-        mark, said = self._said(chat)
+        mark, said = self._said(chat, is_open=it.conversation_id == selected)
         return {
             **EMPTY,
             "key": it.conversation_id,
@@ -116,10 +116,10 @@ class Rows:
             "texture": self._faces.of(it),
         }
 
-    def _said(self, chat: Chat) -> tuple[str, str]:
+    def _said(self, chat: Chat, *, is_open: bool = False) -> tuple[str, str]:
         """Returns the mark in red, and what follows it."""
         it, last, words = chat.conversation, chat.last, self._words
-        if it.settings.draft and not it.unread_count:
+        if it.settings.draft and not it.mention_count and not is_open:
             return words("chats.draft"), it.settings.draft
         mark = words("chats.mentioned") if it.mention_count else ""
         if last is None:

@@ -11,49 +11,91 @@ from typing import Any
 from kivy.app import App
 from kivy.utils import platform
 
+WITH_DIALOGS = ("win", "macosx", "android", "ios")
+
 
 async def choose(title: str, suffixes: Sequence[str]) -> Path | None:
     """Asks for a file with one of the suffixes; None when none was chosen."""
-    if not has_dialogs():
-        chosen = await App.get_running_app().pick("files", title=title, suffixes=tuple(suffixes))
-        return Path(chosen) if chosen else None
-    filters = [[title, *(f"*{it}" for it in suffixes)]]
-    return await _ask("open_file", title=title, filters=filters)
+    patterns = [f"*{it}" for it in suffixes]
+    if program := _program():
+        return await _run(program, _opening(program, title, patterns))
+    if platform in WITH_DIALOGS:
+        return await _ask("open_file", title=title, filters=[[title, *patterns]])
+    chosen = await App.get_running_app().pick("files", title=title, suffixes=tuple(suffixes))
+    return Path(chosen) if chosen else None
 
 
 async def save(name: str, data: bytes) -> Path | None:
     """Writes a file where the person says; without dialogs among the downloads, under a name
     that is free. None when it was given up. Raises OSError when it cannot be written."""
-    if has_dialogs():
-        path = await _ask("save_file", title=name, path=str(downloads() / name))
-        if path is None:
-            return None
+    path = await place(name)
+    if path is not None:
+        await asyncio.to_thread(_write, path, data)
+    return path
+
+
+async def place(name: str) -> Path | None:
+    """Returns where a file is to be written, as `save` finds it; nothing is written yet."""
+    offered = downloads() / name
+    if program := _program():
+        path = await _run(program, _saving(program, name, str(offered)))
+    elif platform in WITH_DIALOGS:
+        path = await _ask("save_file", title=name, path=str(offered))
     else:
-        path = await asyncio.to_thread(free, downloads() / name)
-    if not path.suffix:
+        return await asyncio.to_thread(free, offered)
+    if path is not None and not path.suffix:
         path = path.with_suffix(Path(name).suffix)
-    await asyncio.to_thread(_write, path, data)
     return path
 
 
 def has_dialogs() -> bool:
     """Returns whether the system has dialogs for files that the app can open."""
-    return platform in ("win", "macosx", "android", "ios") or bool(_linux_dialogs())
+    return platform in WITH_DIALOGS or bool(_program())
 
 
-def _linux_dialogs() -> str:
-    """Returns which of plyer's kinds of dialogs a Linux has; "" when it has none."""
+def _program() -> str:
+    """Returns the program that shows a Linux desktop's dialogs; "" when there is none."""
+    if platform != "linux":
+        return ""
     desktop = os.environ.get("XDG_CURRENT_DESKTOP", "").lower()
-    if "kde" in desktop and shutil.which("kdialog"):
-        return "kde"
-    return next((kind for program, kind in PROGRAMS if shutil.which(program)), "")
+    programs = ("kdialog", "zenity", "yad") if "kde" in desktop else ("zenity", "yad", "kdialog")
+    return next((it for it in programs if shutil.which(it)), "")
 
 
-PROGRAMS = (("zenity", "gnome"), ("yad", "yad"))
+def _opening(program: str, title: str, patterns: Sequence[str]) -> list[str]:
+    """Returns the arguments that ask for a file to open."""
+    if program == "kdialog":
+        wanted = f"{' '.join(patterns)}|{title}"
+        return ["--title", title, "--getopenfilename", str(Path.home()), wanted]
+    asked = "--file-selection" if program == "zenity" else "--file"
+    return [asked, "--title", title, "--file-filter", f"{title} | {' '.join(patterns)}"]
+
+
+def _saving(program: str, title: str, path: str) -> list[str]:
+    """Returns the arguments that ask for a path to save to; the program asks before it names
+    one that is taken."""
+    if program == "kdialog":
+        return ["--title", title, "--getsavefilename", path]
+    asked = "--file-selection" if program == "zenity" else "--file"
+    return [asked, "--save", "--confirm-overwrite", "--title", title, "--filename", path]
+
+
+async def _run(program: str, arguments: Sequence[str]) -> Path | None:
+    """Shows a dialog in a process of its own; None when it was given up."""
+    process = await asyncio.create_subprocess_exec(
+        program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        said, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.terminate()
+        raise
+    chosen = said.decode("utf-8", "surrogateescape").rstrip("\n")
+    return Path(chosen) if process.returncode == 0 and chosen else None
 
 
 async def _ask(what: str, **options: Any) -> Path | None:
-    """Opens a dialog of the system's, and waits for what is chosen."""
+    """Opens a dialog of Windows, macOS or a phone, and waits for what is chosen."""
     from plyer import filechooser  # noqa: PLC0415 - loads what the platform has
 
     loop = asyncio.get_running_loop()
@@ -66,10 +108,8 @@ async def _ask(what: str, **options: Any) -> Path | None:
     def selected(paths: Sequence[str] | None) -> None:
         loop.call_soon_threadsafe(tell, paths)
 
-    if platform == "linux":
-        options["desktop_override"] = _linux_dialogs()
     work: Callable[..., Any] = getattr(filechooser, what)
-    if platform in ("linux", "win"):
+    if platform == "win":
         # The dialog blocks who opened it; the app goes on meanwhile.
         selected(await asyncio.to_thread(work, **options))
     else:

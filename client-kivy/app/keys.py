@@ -7,6 +7,8 @@ from typing import Any
 
 from kivy.core.window import Window
 
+from app import phone
+
 ESCAPE, BACK = 27, 1001
 UP, DOWN, F1 = 273, 274, 282
 ENTERS = (13, 271)
@@ -57,7 +59,6 @@ NAMES = {"main": "Ctrl", "alt": "Alt", "shift": "Shift"}
 NAMES_MAC = {"main": "⌘", "alt": "⌥", "shift": "⇧"}
 KEY_NAMES = {UP: "↑", DOWN: "↓", F1: "F1", ESCAPE: "Esc", 13: "Enter"}
 ALT = frozenset({"alt"})
-TABS = ("chats", "contacts", "settings")
 # In the order of the help, by parts of it: a heading and its shortcuts.
 TABLE: tuple[tuple[str, tuple[Shortcut, ...]], ...] = (
     (
@@ -67,11 +68,9 @@ TABLE: tuple[tuple[str, tuple[Shortcut, ...]], ...] = (
             Shortcut("move", "keys.before", (Keys(UP, ALT),), -1),
             Shortcut("move", "keys.after", (Keys(DOWN, ALT),), 1),
             Shortcut("next_unread", "keys.next_unread", (with_main("u", "shift"),)),
-            *(
-                Shortcut("tab", f"keys.tab_{name}", (with_main(str(number)),), name)
-                for number, name in enumerate(TABS, 1)
-            ),
-            Shortcut("settings", "keys.settings", (with_main(","),)),
+            Shortcut("tab", "keys.tab_chats", (with_main("1"),), "chats"),
+            Shortcut("tab", "keys.tab_contacts", (with_main("2"),), "contacts"),
+            Shortcut("tab", "keys.tab_settings", (with_main("3"), with_main(",")), "settings"),
             Shortcut("back", "keys.back", (Keys(ESCAPE), Keys(BACK))),
         ),
     ),
@@ -123,8 +122,8 @@ class Shortcuts:
         return bool(app.session.signed_in) and not app.dialogs.is_open
 
     def back(self) -> bool:
-        """Goes one step back."""
-        return bool(self._app.back())
+        """Goes one step back; where there is none, a phone goes to the app before."""
+        return bool(self._app.back()) or phone.leave()
 
     def search(self) -> bool:
         """Looks for something everywhere."""
@@ -160,10 +159,6 @@ class Shortcuts:
         if self._at_home:
             self._app.desk.show_tab(name)
         return self._at_home
-
-    def settings(self) -> bool:
-        """Goes to the settings."""
-        return self.tab("settings")
 
     def new_chat(self) -> bool:
         """Asks with whom, and opens the chat."""

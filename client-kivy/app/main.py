@@ -61,17 +61,15 @@ class HongyanApp(App):
         self.words = Words()
         self.preferences = Preferences(home / "preferences.json")
         self.looks = Looks(self.preferences, self.theme, self.words)
-        # What was said at the start holds, then what was chosen in the app.
-        self._address = address or self.preferences.address or command.gateway()
+        self._address = address
         self._home = home
         self.desktop = Desktop(self, home)
+        self.code_login: Any = None
         super().__init__(**options)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
-        from kivy.core.window import Window  # noqa: PLC0415
-
         from app.keys import Shortcuts  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
@@ -81,7 +79,7 @@ class HongyanApp(App):
         from app.widgets.viewer import Viewer  # noqa: PLC0415
 
         self.session = Session(
-            self._address, self._home, self.refused, self.words, self.desktop.tokens
+            self.gateway(), self._home, self.refused, self.words, self.desktop.tokens
         )
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
@@ -93,9 +91,12 @@ class HongyanApp(App):
         self.session.bind(signed_in=self._choose)
         self._choose()
         self._watch_pace()
-        Window.softinput_mode = "below_target"
         phone.watch(self._keep_off)
         return self.root_layer
+
+    def gateway(self) -> str:
+        """Returns where the server is: what was said at the start, then what was chosen here."""
+        return self._address or str(self.preferences.address) or command.gateway()
 
     def on_start(self) -> None:
         # When the window has its size, which says whether there is room for a chat.
@@ -114,9 +115,16 @@ class HongyanApp(App):
         if not self.session.signed_in:
             self.desk.leave_all()
             self.desk.chat.close()
-        self.root_layer.add_widget(self.desk if self.session.signed_in else self.entry)
+            self.root_layer.add_widget(self.code_login or self.entry)
+        else:
+            self.close_code_login()
+            self.root_layer.add_widget(self.desk)
         for layer in (self.viewer, self.menu, self.dialogs, self.toast):
             self.root_layer.add_widget(layer)
+
+    def open_settings(self, *_: Any) -> bool:
+        """Kivy's own panel, which it would open with F1, is none of ours."""
+        return False
 
     # Words
 
@@ -150,6 +158,23 @@ class HongyanApp(App):
         """Opens a page and waits for what is chosen there; None: nothing was."""
         return await self.desk.pick(name, **options)
 
+    def open_code_login(self, link: str = "") -> None:
+        """Opens what takes a code that another device shows; with its link, goes on at once."""
+        from app.screens.code_login import CodeLogin  # noqa: PLC0415
+
+        self.close_code_login()
+        self.code_login = CodeLogin(padding=self.desk.padding)
+        self._choose()
+        self.code_login.entered(link)
+
+    def close_code_login(self) -> None:
+        """Goes back to the door."""
+        if self.code_login is not None:
+            page, self.code_login = self.code_login, None
+            page.left()
+            if not self.session.signed_in:
+                self._choose()
+
     def follow(self, link: str) -> None:
         """Goes where a link leads that came from outside."""
         from app.links import open_link  # noqa: PLC0415
@@ -162,6 +187,9 @@ class HongyanApp(App):
             if layer.is_open:
                 layer.close()
                 return True
+        if self.code_login is not None:
+            self.close_code_login()
+            return True
         return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
     # Its pace: many frames while something happens, few while nothing does
@@ -187,6 +215,13 @@ class HongyanApp(App):
     def _pace(frames: int) -> None:
         Clock._max_fps = frames
 
+    def stop(self, *arguments: Any) -> None:
+        """Ends the app; what the frame that is under way still asks of it is answered."""
+        if self.session:
+            self.session.hush()
+        super().stop(*arguments)
+        App._running_app = self
+
     async def run_until_closed(self) -> None:
         """Runs the app; at its end the tasks end before the window does."""
         await self.desktop.prepare()
@@ -197,6 +232,7 @@ class HongyanApp(App):
             self.preferences.save()
             if self.session:
                 await self.session.close()
+            App._running_app = None
 
 
 def register_kit() -> None:

@@ -16,7 +16,6 @@ PAGES: dict[str, tuple[str, str]] = {
     "group_members": ("group_members", "GroupMembers"),
     "group_choose": ("group_choose", "GroupChoose"),
     "announcement": ("announcement", "Announcement"),
-    "group_readers": ("group_readers", "GroupReaders"),
     "group_code": ("group_code", "GroupCode"),
     "group_requests": ("group_requests", "GroupRequests"),
     "join": ("join", "Join"),

@@ -18,7 +18,7 @@ from kivy.properties import (
 
 SCALES = (0.9, 1.0, 1.15, 1.3, 1.5)
 # What is of the device rather than of one account: another profile begins with it.
-CARRIED = ("looks", "language", "scale", "enter_sends", "close_to_tray", "window")
+CARRIED = ("looks", "language", "scale", "enter_sends", "close_to_tray", "window", "address")
 
 
 class Preferences(EventDispatcher):
@@ -60,7 +60,7 @@ class Preferences(EventDispatcher):
         except (OSError, ValueError):
             return
         for name, value in (kept if isinstance(kept, dict) else {}).items():
-            if name in self._names and isinstance(value, type(getattr(self, name))):
+            if name in self._names and isinstance(value, type(self._first[name])):
                 self._take(name, value)
 
     def move(self, path: Path) -> None:

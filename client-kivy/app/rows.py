@@ -491,20 +491,3 @@ def notice(message: Message, look: Look) -> str:
     elif event.what == "announced" and not event.text:
         key = "event.announced_no_more"
     return words(key, name=name, users=users, text=event.text)
-
-
-def preview(conversation: Conversation, look: Look) -> str:
-    """Returns what the list shows of a conversation's last message."""
-    if draft := conversation.settings.draft:
-        return look.words("chats.draft") + draft
-    message = conversation.last_message
-    if message is None:
-        return ""
-    if message.kind is not MessageKind.TEXT:
-        return notice(message, look)
-    text = message.text or look.words("message.card")
-    if message.card_user_id:
-        text = look.words("message.card") + " " + message.text
-    if conversation.group is not None and message.sender_id != look.user_id:
-        return f"{look.name(message.sender_id)}: {text}"
-    return text

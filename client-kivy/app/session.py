@@ -207,7 +207,7 @@ class Session(EventDispatcher):
         card = profiles.Card(account.user_id, account.display_name, account.email)
         profiles.write_card(self.client.home, card)
 
-    async def switch(self, home: Path, tokens: TokenStore) -> None:
+    async def switch(self, home: Path, tokens: TokenStore, address: str) -> None:
         """Becomes the account of another profile; where there is none, nobody."""
         current, former = asyncio.current_task(), self.client
         others = [it for it in self._tasks if it is not current]
@@ -215,8 +215,9 @@ class Session(EventDispatcher):
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         self._signed_out()
-        self.client = Client(former.address, home, tokens=tokens)
+        self.client = Client(address, home, tokens=tokens)
         self._asked.clear()
+        self._watched.clear()
         self.user_id = self.client.user_id
         self.state = self.client.state.value
         self.signed_in = bool(self.user_id)
@@ -226,10 +227,14 @@ class Session(EventDispatcher):
         self.dispatch("on_messages", "")
         await former.close()
 
-    async def close(self) -> None:
-        """Says good-bye: tasks first, then the connection."""
+    def hush(self) -> None:
+        """Ends all tasks at once: no screen is told anything any more."""
         for task in list(self._tasks):
             task.cancel()
+
+    async def close(self) -> None:
+        """Says good-bye: tasks first, then the connection."""
+        self.hush()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.close()
 
@@ -307,8 +312,10 @@ class Session(EventDispatcher):
         try:
             await self.client.user(user_id)
         except HongyanError:
-            self._asked.discard(user_id)
             return
+        finally:
+            # Another account, or a cache that begins anew, asks again.
+            self._asked.discard(user_id)
         self.dispatch("on_people")
         self.dispatch("on_messages", "")
         self.dispatch("on_chats")

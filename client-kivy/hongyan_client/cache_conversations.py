@@ -14,10 +14,13 @@ from hongyan_client.model import (
     ConversationKind,
     Member,
     Message,
+    MessageKind,
     Settings,
     to_micros,
 )
 
+# Greater than every seq.
+LAST_SEQ = 2**62
 _CONVERSATIONS = """
 SELECT conversation_id, kind, last_seq, counted_unread, counted_last_seq, counted_read_seq,
   first_seq, head_seq, preview, counted_mentions, settings, cleared_seq, disappear_seconds,
@@ -70,6 +73,15 @@ class ConversationTable(LogTable, PeopleTable):
             self.put_settings(conversation_id, conversation.settings)
             if last:
                 self.put_preview(last)
+            self._catch_up(conversation_id, conversation.last_seq)
+
+    def _catch_up(self, conversation_id: str, last_seq: int) -> None:
+        """Does again what later entries do to a conversation: its state is of before them."""
+        for it in self.between(conversation_id, last_seq, LAST_SEQ):
+            if it.event is not None:
+                self.apply_event(it)
+            elif it.kind in (MessageKind.TIMER, MessageKind.PIN):
+                self.apply_entry(it)
 
     def put_settings(self, conversation_id: str, settings: Settings) -> bool:
         """Takes over what a conversation is to the account; returns whether that cleared some."""

@@ -204,7 +204,9 @@ class Client(Talk, People, Groups, Avatars, BotOwner, LoginCodes):
 
     async def me(self) -> Account:
         """Returns the own profile."""
-        return await self.account.me()
+        account = await self.account.me()
+        self._keep_me(account)
+        return account
 
     async def update_me(self, **values: Any) -> Account:
         """Changes fields of the own profile: display_name, handle, signature, region, gender,

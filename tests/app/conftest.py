@@ -32,6 +32,17 @@ async def town(system: System, tmp_path: Path) -> AsyncIterator[Town]:
         yield people
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def neighbours(
+    system: System, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[object]:
+    """Many people, who can be befriended by who is new."""
+    from tests.app.friends import Neighbours  # noqa: PLC0415
+
+    async with Town(system, tmp_path_factory.mktemp("neighbours")) as people:
+        yield Neighbours(people)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def me(robot: Any, town: Town) -> AsyncIterator[Device]:
     """The app is logged in as somebody new; returns another device of the same person."""

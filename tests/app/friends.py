@@ -28,7 +28,7 @@ async def friend(town: Town, me: Device, called: str, **profile: str) -> Device:
 
 
 async def friends(town: Town, me: Device, names: list[str]) -> list[Device]:
-    """Returns devices of many friends."""
+    """Returns connected devices of several friends."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Device:
@@ -36,6 +36,31 @@ async def friends(town: Town, me: Device, names: list[str]) -> list[Device]:
             return await friend(town, me, name)
 
     return list(await asyncio.gather(*(one(it) for it in names)))
+
+
+class Neighbours:
+    """Many people who are registered once for all tests, each under one name."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._people: dict[str, Device] = {}
+
+    async def befriend(self, me: Device, names: list[str]) -> list[Device]:
+        """Makes people of these names friends of somebody new, and returns their devices, which
+        are not connected."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(name: str) -> Device:
+            async with gate:
+                if name not in self._people:
+                    self._people[name] = await self._town.newcomer("n", start=False)
+                    await self._people[name].client.update_me(display_name=name)
+                device = self._people[name]
+                await device.client.request_contact(me.client.user_id)
+                await me.client.accept_contact(device.client.user_id)
+                return device
+
+        return list(await asyncio.gather(*(one(it) for it in names)))
 
 
 def handle(name: str) -> str:
@@ -63,11 +88,11 @@ async def fits(robot: Any, *texts: str) -> None:
     await robot.resize(*WIDE)
 
 
-async def row(robot: Any, title: str) -> Any:
-    """Waits for a row of a list, and returns it."""
+async def row(robot: Any, title: str, inside: Any = None) -> Any:
+    """Waits for a row of a list, on the screen or inside of a part of it, and returns it."""
     from tests.app.robot import until  # noqa: PLC0415
 
     def found() -> Any:
-        return next((it for it in robot.shown() if getattr(it, "title", "") == title), None)
+        return next((it for it in robot.shown(inside) if getattr(it, "title", "") == title), None)
 
     return await until(found, title)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from hongyan_client.model import Group, GroupSettings
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import befriend
 
@@ -89,6 +90,17 @@ async def act(robot: Any, page: Any, user_id: str, text: str) -> None:
     await robot.press(text)
 
 
+async def pick(robot: Any, *names: str) -> None:
+    """Ticks people on the page that chooses them, and goes back with them."""
+    for name in names:
+        row = await until(
+            lambda name=name: next((it for it in robot.named("ListRow") if it.title == name), None),
+            name,
+        )
+        await robot.click(row)
+    await robot.press(f"完成({len(names)})")
+
+
 async def fits(robot: Any) -> None:
     """Nothing is cut off: wide and on a phone, in both languages."""
     from tests.app.robot import PHONE, WIDE  # noqa: PLC0415 - it needs a window
@@ -103,9 +115,7 @@ async def fits(robot: Any) -> None:
     await robot.resize(*WIDE)
 
 
-def group(device: Device, id: str) -> Any:
-    """Returns what a device knows of a group."""
+def group(device: Device, id: str) -> Group:
+    """Returns what a device knows of a group; one that it does not know is empty."""
     found = device.client.conversation(id)
-    assert found is not None
-    assert found.group is not None
-    return found.group
+    return found.group if found and found.group else Group(GroupSettings())

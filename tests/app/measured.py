@@ -1,9 +1,11 @@
-"""The app as a process that is measured: it notes its frames and tells them when it is asked.
+"""The app as a process of its own that does what lines of its standard input say.
 
-    python -m tests.app.measured --address URL --home FOLDER [--out FILE]
+    python -m tests.app.measured --address URL --home FOLDER
 
-It reads lines: `open ID` opens a chat, `scroll SECONDS` scrolls it up and down, `frames` begins to
-note, `tell` prints what was noted since, `end` ends. Each is answered by a line of JSON.
+`times` tells when the window and the chats were there, `open ID` opens a chat, `frames` begins to
+note frames, `tell` tells how long they took, `scroll SECONDS` scrolls up, `write TEXT` and `send`
+use the field, `sees TEXT` waits for the newest message, `picture FILE` takes one. Each is answered
+by a line of JSON; it ends with its input.
 """
 
 import argparse
@@ -50,44 +52,64 @@ class Measured(HongyanApp):
         reader = asyncio.StreamReader()
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        while line := (await reader.readline()).decode().split():
-            print(json.dumps(await self._do(*line)), flush=True)
+        while line := (await reader.readline()).decode().strip():
+            verb, _, given = line.partition(" ")
+            print(json.dumps(await self._do(verb, given)), flush=True)
         self.stop()
 
-    async def _do(self, verb: str, *given: str) -> dict[str, Any]:
+    async def _do(self, verb: str, given: str) -> dict[str, Any]:
+        chat = self.desk.chat
         match verb:
             case "times":
                 while "shown" not in self.times:
                     await asyncio.sleep(0.05)
                 return self.times
             case "open":
-                self.open_chat(given[0])
-                view = self.desk.chat.ids.list
-                while not view.data:
-                    await asyncio.sleep(0.01)
+                self.open_chat(given)
+                await self._frames(12)
             case "frames":
                 self.ticks.clear()
             case "tell":
                 return spread(self.ticks)
             case "scroll":
-                await self._scroll(float(given[0]))
+                await self._scroll(float(given))
                 return spread(self.ticks)
-            case "end":
-                self.stop()
+            case "write":
+                chat.composer.ids.input.text = given
+                await self._frames(4)
+            case "send":
+                chat.send()
+                await self._frames(8)
+            case "sees":
+                known = self.session.client.known_messages
+                while given not in [it.text for it in known(chat.conversation_id, 3)]:
+                    await asyncio.sleep(0.02)
+                await self._frames(12)
+            case "picture":
+                from kivy.core.window import Window  # noqa: PLC0415
+
+                self.wake()
+                await self._frames(3)
+                return {"file": Window.screenshot(name=given)}
         return {}
+
+    async def _frames(self, count: int) -> None:
+        from kivy.clock import Clock  # noqa: PLC0415
+
+        ends = Clock.frames + count
+        while Clock.frames < ends:
+            await asyncio.sleep(0.005)
 
     async def _scroll(self, seconds: float) -> None:
         """Scrolls as a wheel does, all the way up through what is older."""
         from kivy.clock import Clock  # noqa: PLC0415
 
-        view = self.desk.chat.ids.list
+        view = self.desk.chat.view
         self.ticks.clear()
         ends = time.perf_counter() + seconds
         while time.perf_counter() < ends:
-            self._wake()
-            box = view.children[0]
-            room = max(1.0, box.height - view.height)
-            view.scroll_y = min(1.0, view.scroll_y + 60 / room)
+            self.wake()
+            view.scroll_by(-60)
             seen = Clock.frames
             while Clock.frames == seen:
                 await asyncio.sleep(0)

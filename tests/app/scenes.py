@@ -1,10 +1,11 @@
 """What the pictures are taken of: how the app is brought to each screen, in the order of use."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.app.village import Village, portrait
+from tests.app.village import TALK, Village, portrait
 
 Scene = Callable[["Stage"], Awaitable[Any]]
 
@@ -60,33 +61,33 @@ def of_page(name: str, page: str, **options: Any) -> None:
     SCENES[name] = show
 
 
-def door(stage: Stage, name: str) -> None:
-    """Shows one of the screens that there are before there is an account."""
+async def door(stage: Stage, name: str) -> None:
+    """Shows one of the screens that there are before there is an account, when it is drawn."""
     stage.app.entry.form = name
+    async with asyncio.timeout(20):
+        while not all(it.is_drawn for it in stage.robot.named("Scenery")):
+            await stage.robot.frames(2)
+    await stage.robot.frames(4)
 
 
 @scene("door_welcome")
 async def _welcome(stage: Stage) -> None:
-    door(stage, "welcome")
-    await stage.robot.frames(6)
+    await door(stage, "welcome")
 
 
 @scene("door_login")
 async def _login(stage: Stage) -> None:
-    door(stage, "login")
-    await stage.robot.frames(6)
+    await door(stage, "login")
 
 
 @scene("door_register")
 async def _register(stage: Stage) -> None:
-    door(stage, "register")
-    await stage.robot.frames(6)
+    await door(stage, "register")
 
 
 @scene("door_reset")
 async def _reset(stage: Stage) -> None:
-    door(stage, "reset")
-    await stage.robot.frames(6)
+    await door(stage, "reset")
 
 
 @scene("door_code_login")
@@ -110,7 +111,7 @@ async def _chats_menu(stage: Stage) -> None:
 @scene("chats_found")
 async def _found(stage: Stage) -> None:
     await stage.robot.calm()
-    await stage.robot.write(stage.app.desk.chats.ids.query, "周六")
+    stage.app.desk.chats.ids.field.text = "周六"
     await stage.robot.calm()
 
 
@@ -130,15 +131,16 @@ async def _chat_group(stage: Stage) -> None:
 async def _chat_menu(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.menu(rows[len(rows) // 2], (stage.app.root_layer.width / 2,) * 2)
+    from tests.app.chatting import ask  # noqa: PLC0415 - it needs a window
+
+    await ask(stage.robot, TALK[-1][1])
     await stage.robot.frames(4)
 
 
 @scene("chat_emoji")
 async def _chat_emoji(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
-    stage.app.desk.chat.toggle_emoji()
+    stage.app.desk.chat.composer.panel = True
     await stage.robot.calm()
 
 
@@ -146,8 +148,8 @@ async def _chat_emoji(stage: Stage) -> None:
 async def _chat_select(stage: Stage) -> None:
     await stage.chat(stage.village.direct)
     await stage.robot.calm()
-    rows = [it for it in stage.robot.named("MessageRow") if it.kind == "bubble"]
-    stage.app.desk.chat.select(rows[0])
+    newest = stage.app.session.client.known_messages(stage.village.direct, 3)
+    stage.app.desk.chat.select(newest[-1])
     await stage.robot.frames(4)
 
 

@@ -33,7 +33,7 @@ TILE = {"desktop": 366, "phone": 216}
 COLUMNS = {"desktop": 5, "phone": 9}
 
 
-async def take(form: str, out: Path, only: list[str]) -> int:
+async def take(form: str, out: Path, only: list[str], sets: list[tuple[str, str]]) -> int:
     """Takes all pictures of one form; returns how many."""
     import app  # noqa: F401, PLC0415 - it sets what Kivy reads when it is imported
     from app.main import HongyanApp  # noqa: PLC0415
@@ -53,16 +53,24 @@ async def take(form: str, out: Path, only: list[str]) -> int:
             try:
                 for door in (True, False):
                     await stage.robot.be("" if door else (await ling.client.me()).email)
-                    count += await _round(stage, form, out, only, door=door)
+                    count += await _round(stage, form, out, only, sets, door=door)
             finally:
                 started.stop()
                 await task
     return count
 
 
-async def _round(stage: Stage, form: str, out: Path, only: list[str], *, door: bool) -> int:
+async def _round(
+    stage: Stage,
+    form: str,
+    out: Path,
+    only: list[str],
+    sets: list[tuple[str, str]],
+    *,
+    door: bool,
+) -> int:
     count, failed = 0, []
-    for looks, language in product(LOOKS, LANGUAGES):
+    for looks, language in sets:
         for name, show in SCENES.items():
             if name.startswith("door") != door or (only and name not in only):
                 continue
@@ -107,6 +115,8 @@ def main() -> None:
     home = Path(os.environ.get("HONGYAN_HOME", ".hongyan"))
     parser.add_argument("--out", type=Path, default=home / "shots", help="the folder")
     parser.add_argument("--only", nargs="*", default=[], help="screens, by their names")
+    parser.add_argument("--looks", nargs="*", choices=LOOKS, default=LOOKS)
+    parser.add_argument("--language", nargs="*", choices=LANGUAGES, default=LANGUAGES)
     parser.add_argument("--form", choices=list(SIZES), help="desktop or phone alone")
     given = parser.parse_args()
     if not given.form:
@@ -117,7 +127,8 @@ def main() -> None:
     begun = time.monotonic()
     width, height = SIZES[given.form]
     start_screen(f"{width + 100}x{height + 100}", DENSITY[given.form])
-    count = asyncio.run(take(given.form, given.out, given.only))
+    sets = list(product(given.looks, given.language))
+    count = asyncio.run(take(given.form, given.out, given.only, sets))
     for folder in sorted(given.out.glob(f"{given.form}-*")):
         if folder.is_dir():
             print(sheet(folder, given.form))

@@ -12,18 +12,13 @@ from kivy.app import App
 
 from app.desktop import Desktop
 from tests.app.desk_services import MENU, MENU_PATH, PROPERTIES, DeskServices, Note
+from tests.app.robot import until
 from tests.app.session_bus import SessionBus
 from tests.app.village import befriend
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def until(found: Any, what: str) -> Any:
-    from tests.app.robot import until as wait  # noqa: PLC0415
-
-    return await wait(found, what)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -114,6 +109,30 @@ async def test_muted_chats_are_silent_but_for_mentions(
     assert not any("不急" in it.text for it in services.notes)
 
 
+async def test_in_a_group_who_spoke_is_named_and_a_mention_breaks_the_silence(
+    robot: Any, me: Device, town: Town, services: DeskServices, desktop: Desktop
+) -> None:
+    bo, _ = await chat(me, town, "bo", "波波")
+    mei, _ = await chat(me, town, "mei", "梅子")
+    people = [bo.client.user_id, mei.client.user_id]
+    id = (await me.client.create_group("爬山", people)).conversation_id
+    mine = robot.app.session.client
+    await until(lambda: mine.conversation(id) and bo.client.conversation(id), "the group is here")
+    await bo.send(id, "周六去吗")
+    note = await until(
+        lambda: next((it for it in services.notes if "周六去吗" in it.text), None), "it is told"
+    )
+    assert (note.title, note.text) == ("爬山", "波波：周六去吗")
+    await me.client.update_settings(id, muted_until=datetime.now(UTC) + timedelta(days=1))
+    await until(lambda: mine.conversation(id).settings.muted_until, "it is muted here")
+    await bo.send(id, "不急")
+    await bo.client.send(id, "@灵灵 你来定", mentions=[me.client.user_id])
+    note = await until(
+        lambda: next((it for it in services.notes if "你来定" in it.text), None), "a mention"
+    )
+    assert "[有人@我]" in note.text
+
+
 async def test_without_a_preview_nobody_is_named_and_the_sound_can_be_off(
     robot: Any, me: Device, town: Town, services: DeskServices, desktop: Desktop
 ) -> None:
@@ -175,7 +194,7 @@ async def test_the_tray_has_an_icon_a_menu_and_takes_the_window(
     await services.call(services.item(), "Activate", "ii", 0, 0)
     assert not desktop._hidden
     Window.dispatch("on_request_close")
-    await services.call(menu, "Event", "isvu", lines[0][0], "clicked", ("i", 0), 0)
+    await services.call(menu, "Event", "isvu", lines[0][1][0], "clicked", ("i", 0), 0)
     assert not desktop._hidden
     robot.app.preferences.close_to_tray = False
     assert not Window.dispatch("on_request_close")

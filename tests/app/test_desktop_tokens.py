@@ -1,5 +1,6 @@
 """Tokens in a keyring that is really one, and in the file when there is none or it goes."""
 
+import gc
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SessionBus]
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", started.address)
         monkeypatch.setattr("keyring.core._keyring_backend", None)  # chosen anew on this bus
         yield started
+        gc.collect()  # what the backend leaves open ends here, and is no other test's matter
 
 
 @pytest.fixture

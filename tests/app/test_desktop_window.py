@@ -103,6 +103,9 @@ def test_another_profile_begins_as_the_device_is_set_and_keeps_its_own(tmp_path:
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     chosen = Preferences(one)
     chosen.looks, chosen.conversation_id, chosen.notify = "dark", "c-1", False
+    chosen.window, chosen.recent_emoji = {"left": 5}, ["😀"]
+    chosen.save()
+    assert (Preferences(one).window, Preferences(one).recent_emoji) == ({"left": 5}, ["😀"])
     chosen.move(other)
     assert (chosen.looks, chosen.conversation_id, chosen.notify) == ("dark", "", True)
     chosen.looks = "light"

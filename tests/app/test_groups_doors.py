@@ -47,13 +47,12 @@ async def test_an_announcement_is_published_read_and_taken_down(
     bo.client.mark_read(id, group(bo, id).announcement_seq)
     await robot.sees("1 人已读 · 1 人未读")
     await press_row(robot, "1 人已读 · 1 人未读")
-    await robot.sees("已读（1）")
-    await robot.sees("未读（1）")
+    await robot.sees("已读 1")
     await fits(robot)
     listed = [it.title for it in robot.named("ListRow")]
-    assert sorted(listed) == sorted(["未读（1）", "梅子", "已读（1）", "波波"])
+    assert {"已读 1", "波波", "梅子"} < set(listed)
     mei.client.mark_read(id, group(mei, id).announcement_seq)
-    await robot.sees("已读（2）")
+    await robot.sees("已读 2")
     app.back()
     await press_row(robot, "编辑公告")
     page.ids.field.text = "改到周日\n老地方"
@@ -187,14 +186,13 @@ async def test_without_a_connection_the_door_can_be_tried_again(
 ) -> None:
     [bo] = await friends(me, town, "bo")
     invite = await bo.client.create_invite(await group_of(bo, name="读书会"))
-    await town.system.kill("gate")
+    await town.system.kill("chat")
     try:
         await opened(robot, "join", code=invite.code)
         await robot.sees("重试")
         assert robot.outside() == []
     finally:
-        await town.system.start("gate")
-    await until(lambda: robot.app.session.state == "online", "it is back")
+        await town.system.start("chat")
     await robot.press("重试")
     await robot.sees("读书会")
 
@@ -237,18 +235,18 @@ async def test_who_waits_is_let_in_or_not(robot: Any, me: Device, town: Town) ->
     assert badge.label == "入群申请"
     await press_row(robot, "入群申请")
     page = app.desk.pages[-1]
-    await until(lambda: len(robot.named("RequestRow")) == 2, "both are there")
+    await until(lambda: len(robot.named("JoinRequestRow")) == 2, "both are there")
     await robot.sees(greeting)
     await robot.sees("波波邀请")
     await fits(robot)
 
     def button(user_id: str, text: str) -> Any:
-        row = next(it for it in robot.named("RequestRow") if it.key == user_id)
+        row = next(it for it in robot.named("JoinRequestRow") if it.key == user_id)
         return next(it for it in robot.shown(row) if getattr(it, "text", "") == text)
 
     await robot.click(button(mei.client.user_id, "同意"))
     await until(lambda: mei.client.conversation(id), "she is in it")
-    await until(lambda: len(robot.named("RequestRow")) == 1, "one waits")
+    await until(lambda: len(robot.named("JoinRequestRow")) == 1, "one waits")
     await robot.click(button(wang.client.user_id, "拒绝"))
     await robot.sees("没有待处理的申请")
     assert await me.client.join_requests(id) == []

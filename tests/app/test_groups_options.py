@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from hongyan_client.model import FOR_EVER, Settings
-from tests.app.group_people import fits, friends, group_of, known, opened, press_row, rows, until
+from tests.app.group_people import (
+    fits,
+    friends,
+    group_of,
+    known,
+    opened,
+    pick,
+    press_row,
+    rows,
+    until,
+)
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import say
 
@@ -87,8 +97,7 @@ async def test_a_chat_of_two_grows_to_a_group(robot: Any, me: Device, town: Town
     await press_row(robot, "发起群聊")
     await robot.sees("成员（1）")
     await robot.press("选择")
-    await robot.press("梅子")
-    await robot.press("完成(1)")
+    await pick(robot, "梅子")
     await robot.press("创建群聊")
     made = await until(
         lambda: app.desk.chat.conversation_id if not app.desk.pages else "", "its chat is open"

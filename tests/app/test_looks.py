@@ -1,15 +1,24 @@
 """What the app looks like, without a backend: contrast, words, and lines of text."""
 
+import re
 import string
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from kivy import factory_registers
 from kivy.utils import get_color_from_hex
 
+import app
 from app import clock, fonts
 from app.strings import TABLE, Words
 from app.text import CLUSTER, layout, pieces
 from app.theme import DARK, LIGHT, READ_ON
+
+ROOT = Path(app.__file__).parent
+RULE = re.compile(r"^<-?(\w+)(?:@[\w+]+)?>", re.M)
+# The names that Kivy's own widgets have.
+KIVYS = set(re.findall(r"'(\w+)'", Path(factory_registers.__file__).read_text(encoding="utf-8")))
 
 fonts.register()
 FAMILY, FLAG, KEYCAP, TONE = "👨‍👩‍👧", "🇨🇳", "1️⃣", "👍🏽"
@@ -93,3 +102,13 @@ def test_times_are_said_as_people_say_them(before: timedelta, short: str) -> Non
     now = datetime(2026, 11, 24, 12, 0).astimezone()
     assert clock.short(now - before, now, Words()) == short
     assert clock.short(now.astimezone(UTC), now, Words()) == "12:00"
+
+
+def test_no_two_widgets_have_one_name() -> None:
+    """Kivy's rules go by the name of a class alone: of two with one name each gets both."""
+    names: dict[str, list[str]] = {}
+    for path in sorted(ROOT.rglob("*.kv")):
+        for name in RULE.findall(path.read_text(encoding="utf-8")):
+            names.setdefault(name, []).append(path.name)
+    assert {name: paths for name, paths in names.items() if len(paths) > 1} == {}
+    assert [name for name in names if name in KIVYS] == []

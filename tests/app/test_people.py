@@ -6,7 +6,8 @@ import pytest
 
 from app.book import Friend
 from hongyan_client.model import Contact, User
-from tests.app.friends import fits, friend, friends, handle, request_of, row, stranger
+from tests.app.friends import Neighbours, fits, handle, request_of, row, stranger
+from tests.app.friends import friend as a_friend
 from tests.faults.people import Device, Town
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,20 +76,23 @@ def titles(robot: Any) -> list[str]:
 )
 async def test_a_friend_is_found_by_what_one_remembers(words: str, found: bool) -> None:
     user = User("u", "王伟", handle="Bobo_1234")
-    assert (
-        Friend(Contact("u", friend=True, remark="同学"), "同学", user).is_found_by(words) is found
-    )
+    friend = Friend(Contact("u", friend=True, remark="同学"), "同学", user)
+    assert friend.is_found_by(words) is found
 
 
+@pytest.mark.timeout(300)  # thirty people register
 async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
-    robot: Any, me: Device, town: Town
+    robot: Any, me: Device, neighbours: Neighbours
 ) -> None:
-    people = await friends(town, me, NAMES)
+    people = await neighbours.befriend(me, NAMES)
     contacts = robot.app.desk.contacts
     star = next(it for it, name in zip(people, NAMES, strict=True) if name == "唐果")
     await me.client.update_contact(star.client.user_id, starred=True)
     robot.app.desk.tab = "contacts"
-    await until(lambda: "30 位朋友" in titles(robot) and "☆" in contacts.letters, "all are there")
+    await until(
+        lambda: {*NAMES, "30 位朋友"} <= set(titles(robot)) and "☆" in contacts.letters,
+        "all are there, with their names",
+    )
     shown = titles(robot)
     assert shown[:3] == ["新的朋友", "群聊", "标签"]
     assert shown[3:5] == ["星标朋友", "唐果"]
@@ -105,11 +109,8 @@ async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
 
     await jump("W")
     await robot.sees("王伟")
-    top = min(
-        (it for it in robot.named("ListRow") if it.heading),
-        key=lambda it: -it.to_window(0, it.y)[1],
-    )
-    assert top.title == "W"
+    headings = [it for it in robot.named("ListRow") if it.heading]
+    assert max(headings, key=lambda it: float(it.to_window(0, it.y)[1])).title == "W"
     assert contacts.ids.index.held == ""
     await jump("☆")
     await robot.sees("唐果")
@@ -117,14 +118,14 @@ async def test_friends_stand_from_a_to_z_and_letters_jump_to_them(
 
 
 async def test_a_letter_is_shown_large_while_it_is_held_and_drawing_goes_on(
-    robot: Any, me: Device, town: Town
+    robot: Any, me: Device, neighbours: Neighbours
 ) -> None:
     from kivy.base import EventLoop  # noqa: PLC0415
     from kivy.core.window import Window  # noqa: PLC0415
 
     from tests.app.robot import Touch  # noqa: PLC0415
 
-    await friends(town, me, ["阿强", "波波", "梅子", "老王"])
+    await neighbours.befriend(me, ["阿强", "波波", "梅子", "老王"])
     contacts = robot.app.desk.contacts
     robot.app.desk.tab = "contacts"
     await until(lambda: contacts.letters == ["A", "B", "L", "M"], "the letters")
@@ -149,9 +150,9 @@ async def test_a_letter_is_shown_large_while_it_is_held_and_drawing_goes_on(
 
 
 async def test_what_is_written_filters_at_once_and_leads_on_to_the_search_of_all(
-    robot: Any, me: Device, town: Town
+    robot: Any, me: Device, neighbours: Neighbours
 ) -> None:
-    await friends(town, me, ["王伟", "梅子", "波波"])
+    await neighbours.befriend(me, ["王伟", "梅子", "波波"])
     desk = robot.app.desk
     desk.tab = "contacts"
     await robot.sees("王伟")
@@ -183,11 +184,8 @@ async def test_somebody_new_is_found_by_handle_and_asked(
     await robot.sees("等待对方通过验证")
     await until(lambda: request_of(bo, mine), "the request is there")
     asked = request_of(bo, mine)
-    assert asked and (asked.greeting, asked.source, asked.state) == (
-        "我是灵灵",
-        "search",
-        "pending",
-    )
+    assert asked
+    assert (asked.greeting, asked.source, asked.state) == ("我是灵灵", "search", "pending")
     await bo.client.accept_contact(mine)
     await robot.sees("发消息")
 
@@ -227,7 +225,8 @@ async def test_who_asks_is_counted_shown_and_accepted(robot: Any, me: Device, to
     assert robot.named("Badge") == []
     # Who was declined is not told.
     asked = request_of(kai, me.client.user_id)
-    assert asked and asked.state == "pending"
+    assert asked
+    assert asked.state == "pending"
 
 
 async def test_the_badge_is_on_the_tab_of_a_phone_too(robot: Any, me: Device, town: Town) -> None:
@@ -251,48 +250,53 @@ async def test_what_was_asked_is_withdrawn(robot: Any, me: Device, town: Town) -
     await robot.click(next(it for it in robot.shown(found) if type(it).__name__ == "IconButton"))
     await robot.press("撤回申请")
     await robot.sees("已撤回")
-    asked = request_of(me, bo.client.user_id)
-    await until(lambda: request_of(me, bo.client.user_id) != asked, "the other device knows")
-    asked = request_of(me, bo.client.user_id)
-    assert asked and asked.state == "withdrawn"
+
+    def state() -> str:
+        asked = request_of(me, bo.client.user_id)
+        return asked.state if asked else ""
+
+    await until(lambda: state() == "withdrawn", "the other device knows")
 
 
-async def test_presence_is_told_of_those_in_sight(robot: Any, me: Device, town: Town) -> None:
-    people = await friends(town, me, NAMES[:14])
-    await people[0].close()
+async def test_presence_is_told_of_those_in_sight(
+    robot: Any, me: Device, town: Town, neighbours: Neighbours
+) -> None:
+    names = [it for it in NAMES if it not in ("阿强", "马丁")]
+    people = await neighbours.befriend(me, names[:14])
+    first, last = await a_friend(town, me, "阿强"), await a_friend(town, me, "张三")
     robot.app.desk.tab = "contacts"
-    await until(lambda: "14 位朋友" in titles(robot), "all are there")
+    await until(lambda: {"阿强", "白露", "张三"} <= set(titles(robot)), "all are there")
 
     def online() -> set[str]:
         return {it.title for it in robot.named("ListRow") if it.online}
 
-    await until(lambda: {"白露", "波波"} <= online(), "they are online")
-    assert "阿强" not in online()
+    await until(lambda: online() == {"阿强"}, "one is online")
     watched = robot.app.session._watched["contacts"]
-    assert people[2].client.user_id in watched and len(watched) < 14
-    await people[1].close()
-    await until(lambda: "白露" not in online(), "one has gone")
+    assert people[0].client.user_id in watched
+    assert last.client.user_id not in watched
+    robot.app.desk.contacts.ids.list.scroll_y = 0
+    await until(lambda: online() == {"张三"}, "who has come into sight is online too")
+    robot.app.desk.contacts.ids.list.scroll_y = 1
+    await first.close()
+    await robot.sees("阿强")
+    await until(lambda: online() == set(), "one has gone")
 
 
 async def test_the_plus_leads_to_the_ways_of_becoming_friends(robot: Any, me: Device) -> None:
     robot.app.desk.tab = "contacts"
-    for text, title in (
-        ("添加朋友", "添加朋友"),
-        ("扫一扫", "扫一扫"),
-        ("我的二维码", "我的二维码"),
-    ):
+    for text in ("添加朋友", "扫一扫", "我的二维码"):
         await robot.click(robot.app.desk.contacts.ids.more)
         assert robot.outside() == []
         await robot.press(text)
         await robot.frames()
-        assert robot.app.desk.pages[-1].title == title
+        assert robot.app.desk.pages[-1].title == text
         robot.app.back()
 
 
 async def test_groups_are_listed_and_lead_to_their_chats(
     robot: Any, me: Device, town: Town
 ) -> None:
-    bo = await friend(town, me, "波波")
+    bo = await a_friend(town, me, "波波")
     robot.app.desk.tab = "contacts"
     await robot.press("群聊")
     await robot.sees("还没有群聊")
@@ -305,11 +309,12 @@ async def test_groups_are_listed_and_lead_to_their_chats(
 
 
 async def test_people_are_picked_with_a_search_and_a_limit(
-    robot: Any, me: Device, town: Town
+    robot: Any, me: Device, neighbours: Neighbours
 ) -> None:
-    bo, mei, wang = await friends(town, me, ["波波", "梅子", "老王"])
+    bo, mei, wang = await neighbours.befriend(me, ["波波", "梅子", "老王"])
     app = robot.app
     picked = app.session.spawn(app.pick("pick_people", fixed=[wang.client.user_id], limit=2))
+    await robot.sees("选择联系人")
     await robot.press("梅子")
     await robot.press("老王")  # is in already
     await robot.press("波波")
@@ -325,6 +330,7 @@ async def test_people_are_picked_with_a_search_and_a_limit(
     await robot.press("完成(1)")
     assert await picked == [bo.client.user_id]
     picked = app.session.spawn(app.pick("pick_people"))
+    await robot.sees("选择联系人")
     await robot.press("梅子")
     await robot.click(robot.named("ChosenFace")[0])
     assert not app.desk.pages[-1].chosen

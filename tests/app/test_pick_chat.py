@@ -5,21 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.app.friends import friends
 from tests.faults.people import Device, Town
-from tests.system.test_story_groups import befriend, say
+from tests.system.test_story_groups import say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def friends(me: Device, town: Town, *names: tuple[str, str]) -> list[Device]:
-    """Makes friends of the one whom the app is."""
-    made = []
-    for name, called in names:
-        device = await town.newcomer(name)
-        await device.client.update_me(display_name=called)
-        made.append(device)
-    await befriend(me, *made)
-    return made
 
 
 async def test_chats_and_friends_are_chosen_and_their_ids_come_back(
@@ -28,7 +18,7 @@ async def test_chats_and_friends_are_chosen_and_their_ids_come_back(
     from tests.app.robot import PHONE, until  # noqa: PLC0415
 
     app = robot.app
-    bo, mei = await friends(me, town, ("bo", "波波"), ("mei", "梅子"))
+    bo, mei = await friends(town, me, ["波波", "梅子"])
     group = await me.client.create_group("爬山去", [bo.client.user_id, mei.client.user_id])
     await say(me, group.conversation_id, "周六见")
     await robot.sees("爬山去")
@@ -64,7 +54,7 @@ async def test_a_name_is_found_by_pinyin_and_leaving_chooses_nothing(
     robot: Any, me: Device, town: Town
 ) -> None:
     app = robot.app
-    await friends(me, town, ("bo", "波波"), ("mei", "梅子"))
+    await friends(town, me, ["波波", "梅子"])
     picking = asyncio.create_task(app.pick("pick_chat", title="转发给"))
     await robot.sees("转发给")
     await robot.sees("梅子")
@@ -82,7 +72,7 @@ async def test_a_name_is_found_by_pinyin_and_leaving_chooses_nothing(
 async def test_where_one_chat_is_wanted_a_press_is_the_answer(
     robot: Any, me: Device, town: Town
 ) -> None:
-    (bo,) = await friends(me, town, ("bo", "波波"))
+    (bo,) = await friends(town, me, ["波波"])
     picking = asyncio.create_task(robot.app.pick("pick_chat", limit=1))
     await robot.sees("选择聊天")
     await robot.press("波波", robot.app.desk.pages[-1])

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.searching import snippet
+from tests.app.friends import friends
 from tests.app.test_chats import direct, key_press, until_true
-from tests.app.test_pick_chat import friends
 from tests.faults.people import Device, Town
 from tests.system.test_story_groups import say
 
@@ -30,10 +30,12 @@ async def test_people_groups_and_messages_are_found_as_one_writes(
     from tests.app.robot import PHONE  # noqa: PLC0415
 
     app = robot.app
-    bo, mei = await friends(me, town, ("bo", "波波"), ("mei", "梅子"))
+    bo, mei = await friends(town, me, ["波波", "梅子"])
     with_bo = await direct(me, bo)
     group = await me.client.create_group("梅花山", [it.client.user_id for it in (bo, mei)])
-    await say(bo, with_bo, "昨天在山上看见了一树很大的梅花，开得正好，你要不要周末一起去看？")
+    await say(
+        bo, with_bo, "昨天下午我们在后山的那条小路上看见了一树很大的梅花，开得正好，周末一起去？"
+    )
     await say(mei, group.conversation_id, "梅花开了")
     field, found = app.desk.chats.ids.field, app.desk.chats.ids.found
     await robot.write(field.ids.input, "梅")
@@ -59,7 +61,7 @@ async def test_people_groups_and_messages_are_found_as_one_writes(
 
 async def test_keys_go_through_the_results_and_open_one(robot: Any, me: Device, town: Town) -> None:
     app = robot.app
-    bo, mei = await friends(me, town, ("bo", "波波"), ("mei", "梅子"))
+    bo, mei = await friends(town, me, ["波波", "梅子"])
     with_bo, with_mei = await direct(me, bo), await direct(me, mei)
     for who, id in ((bo, with_bo), (mei, with_mei)):
         await say(who, id, "云海")
@@ -84,7 +86,7 @@ async def test_the_server_finds_what_this_device_does_not_have(
     robot: Any, me: Device, town: Town
 ) -> None:
     app = robot.app
-    (bo,) = await friends(me, town, ("bo", "波波"))
+    (bo,) = await friends(town, me, ["波波"])
     id = await direct(me, bo)
     for number in range(40):
         await say(bo, id, f"第 {number} 朵云")
@@ -106,7 +108,7 @@ async def test_one_chat_is_searched_and_what_is_found_gone_through(
     robot: Any, me: Device, town: Town
 ) -> None:
     app = robot.app
-    bo, mei = await friends(me, town, ("bo", "波波"), ("mei", "梅子"))
+    bo, mei = await friends(town, me, ["波波", "梅子"])
     id = await direct(me, bo)
     await say(mei, await direct(me, mei), "月亮在别处")
     for text in ("月亮出来了", "好大", "月亮真圆", "晚安", "月亮下山了"):

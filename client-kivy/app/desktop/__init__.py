@@ -11,6 +11,7 @@ from kivy.event import EventDispatcher
 from kivy.properties import BooleanProperty
 from kivy.utils import platform
 
+from hongyan_client.login_codes import LOGIN_LINK
 from hongyan_client.tokens import TokenFile, TokenStore
 
 log = logging.getLogger("hongyan_app")
@@ -80,6 +81,7 @@ class Desktop(EventDispatcher):
         self._run(self._join_desktop())
         if self.instance is not None:
             self._run(self._serve())
+        self._follow_link()
 
     async def stop(self) -> None:
         """Ends it."""
@@ -184,9 +186,14 @@ class Desktop(EventDispatcher):
         self._follow_link()
 
     def _follow_link(self, *_: Any) -> None:
-        if self.link and self._app.session.signed_in:
+        if not self.link:
+            return
+        if self._app.session.signed_in:
             link, self.link = self.link, ""
             self._app.follow(link)
+        elif self.link.startswith(LOGIN_LINK):
+            link, self.link = self.link, ""
+            self._app.open_code_login(link)
 
     # How much is unread
 
@@ -229,8 +236,10 @@ class Desktop(EventDispatcher):
                 self._app.tell("accounts.busy")
                 return
             store = await asyncio.to_thread(tokens.open_store, home)
-            await self._app.session.switch(home, store)
-            self._app.preferences.move(home / "preferences.json")
+            app = self._app
+            app.preferences.move(home / "preferences.json")
+            await app.session.switch(home, store, app.gateway())
+            app.entry.address = app.session.client.address
             self.tokens, self._home = store, home
             if self.instance is not None:
                 self.instance.release()

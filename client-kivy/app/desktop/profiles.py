@@ -69,7 +69,7 @@ def fresh(home: Path) -> Path:
 
 def erase(home: Path, user_id: str) -> None:
     """Deletes what a profile has of an account: messages, pictures, and whose it was."""
-    for path in (home / "accounts").glob(f"{user_id}.sqlite*"):
+    for path in (home / "accounts").glob(f"{user_id}.*"):
         path.unlink(missing_ok=True)
     shutil.rmtree(home / "pictures", ignore_errors=True)
     (home / CARD).unlink(missing_ok=True)

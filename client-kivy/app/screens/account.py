@@ -1,14 +1,13 @@
 """The account itself: its address and handle, the password, all its data as a file, its end."""
 
-import os
+import asyncio
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from kivy.app import App
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 
-from app import kv
+from app import files, kv
 from app.desktop import folders
 from app.widgets.page import Page
 from hongyan_client.export import export
@@ -25,35 +24,34 @@ class AccountPage(Page):
     """The file that was written last from here."""
 
     def entered(self) -> None:
-        self.session.bind(account=self._show)
+        self.session.bind(account=self._show, on_people=self._show)
         self._show()
         self.session.spawn(self.session.load_account())
 
     def left(self) -> None:
-        self.session.unbind(account=self._show)
+        self.session.unbind(account=self._show, on_people=self._show)
 
     def _show(self, *_: Any) -> None:
         if account := self.session.account:
-            self.email, self.handle = account.email, account.handle
+            self.email = account.email
+        if self.session.signed_in and (user := self.session.user(self.session.user_id)):
+            self.handle = user.handle
 
     def ask_export(self) -> None:
-        """Writes all that the server has of the account to a file, after asking where."""
+        """Writes all that the server has of the account to a file."""
         if not self.exporting:
             self.session.spawn(self._export())
 
     async def _export(self) -> None:
         app = App.get_running_app()
         name = app.words("account.export_name", date=f"{datetime.now():%Y-%m-%d}")
-        offered = folders.unused(folders.downloads() / f"{name}.zip")
-        chosen = await app.dialogs.ask(app.words("account.export_where"), str(offered))
-        if not chosen:
+        path = await files.place(f"{name}.zip")
+        if path is None:
             return
-        path = Path(os.path.expanduser(chosen))  # noqa: ASYNC240 - no disk is asked
-        if path.suffix.lower() != ".zip":
-            path = path.with_name(f"{path.name}.zip")
         self.exporting, self.progress = True, app.words("account.export_begins")
         self.exported = None
         try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             count = await export(self.session.client, path, self._tell)
         except OSError:
             app.tell("account.export_failed")

@@ -87,6 +87,8 @@ class Chats(BoxLayout):
         if not self.session.signed_in:
             self.ids.list.put([])
             self.session.unread = 0
+            self._typing.clear()
+            self.ids.field.clear()
             return
         rows = chat_rows.Rows(self.session, self.faces, App.get_running_app().words, self._typing)
         chats = chat_rows.chats(self.session)
@@ -94,8 +96,6 @@ class Chats(BoxLayout):
         new = [it for it in listed if it.unread]
         self.unread = len(new)
         self.session.unread = badge.unread(self.session)
-        if not new and self.filter == "unread" and not self.selected:
-            self.filter = "all"
         shown = listed
         if self.filter == "unread":
             # What is open stays until something else is, though it is read now.

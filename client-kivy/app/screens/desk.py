@@ -1,7 +1,6 @@
 """The room of who is logged in: tabs, a list, a chat and pages on it. Three panes, or one."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from kivy.app import App
@@ -15,10 +14,9 @@ from app.faces import Faces
 from app.screens.chat import Chat
 from app.screens.chats import Chats
 from app.screens.contacts import Contacts
-from app.screens.settings import Settings
+from app.screens.settings import SettingsPane
 from app.session import Session
 from app.widgets.hits import Hits
-from hongyan_client.model import Message
 
 TABS = ("chats", "contacts", "settings")
 WIDE = 700
@@ -52,7 +50,7 @@ class Desk(BoxLayout):
         super().__init__(session=session, **options)
         self.chats = Chats(session, faces)
         self.contacts = Contacts(session, faces)
-        self.settings = Settings(session)
+        self.settings = SettingsPane(session)
         self.chat = Chat(session, faces)
         self.rail = Rail(desk=self)
         self.tabs = Tabs(desk=self)
@@ -93,7 +91,7 @@ class Desk(BoxLayout):
         if self.wide:
             self.orientation = "horizontal"
             pane.size_hint_x, pane.width = None, dp(LIST_WIDTH)
-            shown: tuple[Widget, ...] = (self.rail, pane, Line(), detail)
+            shown: tuple[Widget, ...] = (self.rail, pane, PaneLine(), detail)
         elif self.pages or self.chat.conversation_id:
             self.orientation = "vertical"
             shown = (detail,)
@@ -167,12 +165,6 @@ class Desk(BoxLayout):
             self.hits.conversation_id == self.chat.conversation_id
         )
 
-    def show_hits(self, words: str, messages: Sequence[Message], seq: int) -> None:
-        """Lets one go through what was found in the chat that is open."""
-        seqs = [it.seq for it in messages]
-        self.hits.show(self.chat.conversation_id, words, seqs, seq)
-        self._arrange()
-
     def close_hits(self, *_: Any) -> None:
         """Takes the bar above the chat away."""
         self.hits.conversation_id = ""
@@ -231,7 +223,7 @@ class Desk(BoxLayout):
         return False
 
 
-class Line(Widget):
+class PaneLine(Widget):
     """What stands between two panes."""
 
 

@@ -83,6 +83,7 @@ class Entry(FloatLayout):
         self.ids.place.clear_widgets()
         self.ids.place.add_widget(self.shown)
         self.ids.scroll.scroll_y = 1
+        self.address = self.session.client.address
         if self.form != "welcome":
             self.shown.calm()
 

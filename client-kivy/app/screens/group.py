@@ -16,6 +16,8 @@ from hongyan_client.permissions import Act, may
 # The first rows of the grid; the others are on a page of their own.
 TILES = 20
 NAME = 64
+# So many may be brought in by one call.
+AT_ONCE = 200
 ADD, TAKE = "+", "-"
 
 
@@ -113,7 +115,12 @@ class GroupInfo(GroupPage):
     async def _add(self) -> None:
         app = App.get_running_app()
         inside = [it.user_id for it in self.members]
-        chosen = await app.pick("pick_people", title=app.words("group.add_title"), fixed=inside)
+        chosen = await app.pick(
+            "pick_people",
+            title=app.words("group.add_title"),
+            fixed=inside,
+            limit=len(inside) + AT_ONCE,
+        )
         if not chosen:
             return
         _, waiting = await self.session.client.add_members(self.conversation_id, chosen)

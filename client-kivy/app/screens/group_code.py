@@ -103,7 +103,7 @@ class GroupCode(GroupPage):
 
     async def _choose(self, name: str, options: list[tuple[str, str]]) -> None:
         app, chosen = App.get_running_app(), str(int(getattr(self, name)))
-        answer = await app.dialogs.choose(app.words(f"invite.{name}"), options, chosen)
+        answer = await app.dialogs.choose(app.words(f"invite.{name}_row"), options, chosen)
         if answer is not None:
             setattr(self, name, int(answer))
 

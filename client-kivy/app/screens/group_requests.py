@@ -5,8 +5,7 @@ from typing import Any
 from kivy.app import App
 from kivy.factory import Factory
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, ListProperty, StringProperty
-from kivy.uix.behaviors import ButtonBehavior
+from kivy.properties import BooleanProperty, ListProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
@@ -14,6 +13,7 @@ from app import kv
 from app.text import layout, scaled
 from app.widgets.conversation_page import GroupPage
 from app.widgets.listing import Listing
+from app.widgets.press import Pressable
 from hongyan_client.errors import HongyanError
 from hongyan_client.model import Conversation, Group, JoinRequest
 from hongyan_client.permissions import Act
@@ -31,22 +31,21 @@ class RequestListing(Listing):
         """The button that declines was pressed."""
 
 
-class RequestRow(RecycleDataViewBehavior, ButtonBehavior, BoxLayout):
+class JoinRequestRow(RecycleDataViewBehavior, Pressable, BoxLayout):
     """Somebody who waits, with all that they say, and the two answers."""
 
-    key = StringProperty("")
     name = StringProperty("")
     by = StringProperty("")
     greeting = StringProperty("")
+    listing = ObjectProperty(None, allownone=True)
+    """The list that it is a row of, also while it waits to be one again."""
 
-    @property
-    def listing(self) -> RequestListing:
-        """The list that it is a row of."""
-        found: RequestListing = self.parent.recycleview
-        return found
+    def on_parent(self, *_: Any) -> None:
+        if self.parent:
+            self.listing = self.parent.recycleview
 
-    def on_release(self) -> None:
-        self.listing.dispatch("on_choose", self.key)
+    def tapped(self, key: str) -> None:
+        self.listing.dispatch("on_choose", key)
 
 
 class GroupRequests(GroupPage):
@@ -116,5 +115,5 @@ class GroupRequests(GroupPage):
 
 
 Factory.register("RequestListing", cls=RequestListing)
-Factory.register("RequestRow", cls=RequestRow)
+Factory.register("JoinRequestRow", cls=JoinRequestRow)
 kv.load(__file__)

@@ -23,11 +23,13 @@ class GroupsList(Page):
         self._refresh = Clock.create_trigger(self._show, 0.05)
         self.session.bind(on_chats=self._refresh)
         self.faces.bind(on_changed=self._refresh)
+        App.get_running_app().words.bind(language=self._refresh)
         self._show()
 
     def left(self) -> None:
         self.session.unbind(on_chats=self._refresh)
         self.faces.unbind(on_changed=self._refresh)
+        App.get_running_app().words.unbind(language=self._refresh)
         self._refresh.cancel()
 
     def _show(self, *_: Any) -> None:

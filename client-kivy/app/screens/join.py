@@ -8,6 +8,7 @@ from kivy.properties import BooleanProperty, OptionProperty, StringProperty
 
 from app import kv
 from app.screens.group import counted
+from app.widgets import one_of  # noqa: F401 - the rules name it
 from app.widgets.page import Page
 from hongyan_client.errors import DeadlineExceeded, ServerError, Unavailable
 from hongyan_client.model import Door
@@ -33,16 +34,6 @@ class Join(Page):
         self._reason = DEAD
         self._refresh = Clock.create_trigger(self._show, 0.03)
         super().__init__(**options)
-        # What has no parent is kept by nobody else.
-        door, dead, away = (self.ids[it].__self__ for it in ("door", "dead", "away"))
-        self._bodies = {"door": door, "waiting": door, "dead": dead, "away": away}
-        self.on_state()
-
-    def on_state(self, *_: Any) -> None:
-        if hasattr(self, "_bodies"):
-            self.ids.body.clear_widgets()
-            if body := self._bodies.get(self.state):
-                self.ids.body.add_widget(body)
 
     def entered(self) -> None:
         self.session.bind(on_people=self.refresh, on_chats=self.refresh)

@@ -91,7 +91,8 @@ class LicencesPage(Page):
 
     async def _load(self) -> None:
         for it in await asyncio.to_thread(parts):
-            self.ids.software.add_widget(Row(label=it.name, detail=it.licence, value=it.version))
+            row = Row(label=f"{it.name} {it.version}", detail=it.licence)
+            self.ids.software.add_widget(row)
 
 
 kv.load(__file__)

@@ -60,7 +60,8 @@ class Me(Page):
         self._take(await self.session.client.me())
 
     def _take(self, account: Account) -> None:
-        """Shows the profile as the server has it."""
+        """Shows the profile as the server has it, here and wherever the account is shown."""
+        self.session.take(account)
         self.name, self.handle, self.region = account.display_name, account.handle, account.region
         self.signature, self.gender = account.signature, account.gender
         self.has_picture = bool(account.avatar_id)

@@ -39,8 +39,11 @@ class PickChat(Page):
     query = StringProperty("")
     busy = BooleanProperty(False)
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    asked = StringProperty("")
+    """What it is called when it is not simply the choosing of chats."""
+
+    def __init__(self, *, title: str = "", **options: Any) -> None:
+        super().__init__(asked=title, **options)
         self._friends: list[str] = []
         self._refresh = Clock.create_trigger(self._show, 0.03)
         self.bind(query=self._refresh, chosen=self._refresh)

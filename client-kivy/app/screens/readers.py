@@ -3,51 +3,87 @@
 from typing import Any
 
 from kivy.app import App
-from kivy.properties import NumericProperty, StringProperty
+from kivy.clock import Clock
+from kivy.properties import NumericProperty, ObjectProperty
 
 from app import kv
+from app.widgets.conversation_page import GroupPage
 from app.widgets.listing import heading, row
-from app.widgets.page import Page
+from hongyan_client.errors import HongyanError
+from hongyan_client.model import Conversation, Group, GroupMember
+
+# In a group nobody is told who has read what: who wants to see it asks, while it is in sight.
+AGAIN_SECONDS = 3
 
 
-class Readers(Page):
-    """Asks once, when it is opened; a press leads to the person."""
+class ReadPage(GroupPage):
+    """A page that knows who has read the message `seq`, as long as it is open."""
 
-    conversation_id = StringProperty("")
     seq = NumericProperty(0)
+    readers = ObjectProperty(None, allownone=True)
+    """None while it is not known."""
+
+    def __init__(self, **options: Any) -> None:
+        self._asking = False
+        self._again = Clock.create_trigger(self.ask, AGAIN_SECONDS, interval=True)
+        super().__init__(**options)
+        self.bind(readers=self.refresh)
 
     def entered(self) -> None:
-        self.session.bind(on_people=self._show)
-        self._readers: Any = None
-        self.session.spawn(self._ask())
+        super().entered()
+        self._again()
+        self.ask()
 
     def left(self) -> None:
-        self.session.unbind(on_people=self._show)
+        super().left()
+        self._again.cancel()
+
+    def on_seq(self, *_: Any) -> None:
+        self.readers = None
+        self.ask()
+
+    def ask(self, *_: Any) -> None:
+        """Asks who has read it, unless another page lies on this one."""
+        pages = App.get_running_app().desk.pages
+        if self.seq and not self._asking and pages and pages[-1] is self:
+            self._asking = True
+            self.session.spawn(self._ask())
 
     async def _ask(self) -> None:
-        client = self.session.client
-        self._readers = await client.readers(self.conversation_id, int(self.seq))
-        self._show()
+        try:
+            await self.look(int(self.seq))
+        except HongyanError:
+            return  # what is known stays; it is asked for again soon
+        finally:
+            self._asking = False
 
-    def _show(self, *_: Any) -> None:
-        if self._readers is None:
+    async def look(self, seq: int) -> None:
+        """Asks the server."""
+        found = await self.session.client.readers(self.conversation_id, seq)
+        if seq == self.seq:
+            self.readers = found
+
+
+class Readers(ReadPage):
+    """Names under headings; a press leads to the person."""
+
+    with_members = True
+
+    def show_group(self, conversation: Conversation, group: Group) -> None:
+        words = App.get_running_app().words
+        self.title = words("readers.title")
+        if self.readers is None:
             return
-        words, data = App.get_running_app().words, []
+        members = {it.user_id: it for it in self.members}
+        data: list[dict[str, Any]] = []
         for name in ("read", "received", "waiting"):
-            users = getattr(self._readers, name)
-            if users:
-                data.append(heading(words(f"readers.{name}", count=len(users))))
-            data += [
-                row(it, self.session.name(it) or "…", texture=self.faces.of_user(it))
-                for it in users
-            ]
+            user_ids = getattr(self.readers, name)
+            if user_ids:
+                data.append(heading(words(f"readers.{name}", count=len(user_ids))))
+            for it in user_ids:
+                called = self.called(members.get(it) or GroupMember(it, "member"))
+                data.append(row(it, called, face=it))
         self.ids.list.data = data
-
-    def open(self, user_id: str) -> None:
-        """Shows who that is."""
-        App.get_running_app().go(
-            "person", user_id=user_id, source="group", conversation_id=self.conversation_id
-        )
 
 
 kv.load(__file__)

@@ -13,7 +13,6 @@ from app.widgets.found import FoundList  # noqa: F401
 from app.widgets.listing import row
 from app.widgets.page import Page
 from app.widgets.search_field import SearchField  # noqa: F401
-from hongyan_client.model import Message
 
 
 class SearchPage(Page):
@@ -68,8 +67,9 @@ class SearchPage(Page):
         """A message of one chat was opened: the others can be gone through from there."""
         if self.conversation_id and key.startswith(found_rows.MESSAGE):
             seq = int(key.rpartition(":")[2])
-            messages: list[Message] = self.searching.messages
-            App.get_running_app().desk.show_hits(self.searching.words, messages, seq)
+            seqs = [it.seq for it in self.searching.messages]
+            hits = App.get_running_app().desk.hits
+            hits.show(self.conversation_id, self.searching.words, seqs, seq)
 
 
 kv.load(__file__)

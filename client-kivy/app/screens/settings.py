@@ -20,7 +20,7 @@ class OwnCard(ButtonBehavior, BoxLayout):
     note = StringProperty("")
 
 
-class Settings(BoxLayout):
+class SettingsPane(BoxLayout):
     """The settings. What is known of the account shows without the server too."""
 
     session = ObjectProperty(None)

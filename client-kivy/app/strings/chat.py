@@ -138,5 +138,5 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.NOT_THE_AUTHOR": ("转发的消息不能编辑", "What was forwarded cannot be edited"),
     "reason.TOO_MANY_REACTIONS": ("表情回应已达上限", "There are too many reactions"),
     "reason.TOO_MANY_PINS": ("置顶消息已达上限", "There are too many pinned messages"),
-    "reason.BLOCKED_BY_CALLER": ("请先解除拉黑", "Unblock this user first"),
+    "reason.BLOCKED_BY_CALLER": ("请先移出黑名单", "Unblock this person first"),
 }

@@ -44,10 +44,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.NOT_ADDABLE": ("对方不接受这种添加方式", "This user takes no requests that way"),
     "reason.GROUP_MUTED": ("全员禁言中", "Only admins may write now"),
     "reason.ACCOUNT_SUSPENDED": ("账号已被封停", "The account is suspended"),
-    "reason.ROLE_TOO_LOW": ("你在群里没有这个权限", "Your role in the group does not allow that"),
-    "reason.SILENCED": ("你已被禁言", "You are silenced in this group"),
     "reason.GROUP_FULL": ("群成员已满", "The group is full"),
-    "reason.NOT_A_MEMBER": ("你不在这个聊天中", "You are not in this chat"),
     "reason.NOT_A_GROUP": ("这不是群聊", "That is no group"),
     "reason.MEMBER_NOT_FOUND": ("对方已不在群里", "They are not in the group any more"),
     "reason.OWNER_CANNOT_LEAVE": (
@@ -61,7 +58,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.CONVERSATION_NOT_FOUND": ("找不到这个聊天", "There is no such chat"),
     "reason.CONVERSATION_BUSY": ("群里太忙，请稍后再试", "Too much happens there. Try again"),
     "reason.DATABASE_BUSY": ("服务器繁忙，请稍后再试", "The server is busy. Try again later"),
-    "reason.MESSAGE_NOT_FOUND": ("没有这条消息", "There is no such message"),
     "reason.NO_CONNECTION": ("网络不可用，请稍后再试", "No connection. Try again later"),
     "reason.DEADLINE_EXCEEDED": ("网络太慢，请稍后再试", "No answer in time. Try again later"),
 }

@@ -158,12 +158,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "It is not shown here any more. It stays in the history.",
     ),
     "announcement.take_down_done": ("公告已撤下", "It is taken down"),
-    "readers.title": ("已读情况", "Who has read it"),
-    "readers.read": ("已读（{count}）", "Read ({count})"),
-    "readers.waiting": ("未读（{count}）", "Not yet ({count})"),
     # Ways in
     "invite.new": ("新的邀请", "A new invite"),
-    "invite.lifetime": ("有效期", "Works for"),
+    "invite.lifetime_row": ("有效期", "Works for"),
     "invite.uses_row": ("可用次数", "How many may join"),
     "invite.uses": ("可用 {count} 次", "up to {count}"),
     "invite.any": ("不限次数", "any number"),

@@ -219,8 +219,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "申请已失效",
         "The request is answered or over",
     ),
-    "reason.BLOCKED_BY_CALLER": ("请先移出黑名单", "Unblock this person first"),
-    "reason.BLOCKED": ("对方拒收你的消息", "The other refuses your messages"),
     "reason.TOO_MANY_CONTACTS": ("好友数量已达上限", "You have as many friends as there may be"),
     "reason.TOO_MANY_CODES": (
         "二维码太多，请稍后再试",

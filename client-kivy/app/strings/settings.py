@@ -17,7 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Log out
     "logout.title": ("退出登录？", "Log out?"),
     "logout.text": (
-        "聊天记录会保留在这台设备上，下次登录后可继续查看。",
+        "聊天记录会留在这台设备上，重新登录后可继续查看。",
         "Your chats stay on this device for when you log in again.",
     ),
     "logout.unsent": (
@@ -35,7 +35,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "资料、联系人与聊天记录，存为一个压缩文件",
         "Profile, contacts and chats in one zip file",
     ),
-    "account.export_where": ("导出到", "Export to"),
     "account.export_name": ("鸿雁数据-{date}", "hongyan-data-{date}"),
     "account.exporting": ("正在导出 {done}/{total}", "Exporting {done} of {total}"),
     "account.export_begins": ("正在准备…", "Getting ready…"),
@@ -129,7 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code.title": ("登录另一台设备", "Log in another device"),
     "code.how": (
         "在另一台设备的登录页选择“扫码登录”，扫描这个二维码",
-        "On the other device, choose “Log in by a code” and scan this one",
+        "On the other device, choose “Log in with another device” and scan this",
     ),
     "code.left": ("{seconds} 秒后失效", "Ends in {seconds} s"),
     "code.copy": ("复制链接", "Copy the link"),
@@ -264,27 +263,21 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.SESSION_NOT_FOUND": ("这台设备已经退出了", "The device is logged out already"),
     "reason.MAIL_BUSY": ("邮件发送繁忙，请稍后再试", "Mail is busy. Try again later"),
     # Where a code of another device is taken
-    "take.title": ("扫码登录", "Log in by a code"),
+    "take.title": ("扫码登录", "Log in with another device"),
     "take.how": (
-        "在已登录的设备上打开“设置 → 登录设备 → 登录另一台设备”，再用下面任一方式读取二维码",
+        "在已登录的设备上打开“设置 → 登录设备 → 登录另一台设备”，然后在这里读取它的二维码",
         "On a device that is logged in, open Settings → Devices → Log in another device. Then take"
-        " its code in one of these ways",
+        " its code here",
     ),
     "take.camera": ("用摄像头扫描", "Scan with the camera"),
+    "take.stop": ("关闭摄像头", "Stop the camera"),
     "take.image": ("选择二维码图片", "Choose a picture of the code"),
-    "take.drop": ("也可以把图片拖到这里", "Or drop a picture here"),
+    "take.image_detail": ("也可以把图片拖到窗口里", "Or drop one on the window"),
     "take.link": ("粘贴登录链接", "Paste the link"),
     "take.go": ("继续", "Go on"),
-    "take.no_code": ("这张图片里没有找到二维码", "There is no code in this picture"),
-    "take.no_file": ("打不开这个文件", "The file cannot be opened"),
     "take.other_code": ("这不是登录二维码", "This is not a code to log in"),
-    "take.path": ("图片的位置", "Where the picture is"),
     "take.waiting": ("等待另一台设备确认", "Waiting for the other device"),
     "take.as": ("将以“{name}”登录", "You will be logged in as “{name}”"),
-    "take.number": (
-        "请在另一台设备上核对这个数字",
-        "Check this number on the other device",
-    ),
-    "take.cancel": ("取消登录", "Give up"),
-    "take.look": ("对准二维码", "Hold the code before the camera"),
+    "take.number": ("请在另一台设备上核对这个数字", "The other device asks for this number"),
+    "take.cancel": ("取消", "Give up"),
 }

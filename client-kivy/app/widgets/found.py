@@ -124,7 +124,7 @@ class FoundList(RecycleView):
         self.bind(tab=self._start_anew, index=self._refresh)
 
     def on_opened(self, key: str) -> None:
-        """A result was opened."""
+        """A result is about to be opened."""
 
     def on_all(self, tab: str) -> None:
         """All of one kind are wanted."""
@@ -185,6 +185,7 @@ class FoundList(RecycleView):
             self.dispatch("on_all", key.removeprefix(ALL))
         elif key:
             keep(app, self.searching.words)
+            self.dispatch("on_opened", key)
             if key.startswith(MESSAGE):
                 id, _, seq = key.removeprefix(MESSAGE).rpartition(":")
                 app.open_chat(id, int(seq))
@@ -192,7 +193,6 @@ class FoundList(RecycleView):
                 app.open_chat(key.removeprefix(GROUP))
             elif key.startswith(PERSON):
                 app.session.spawn(_open_direct(app, key.removeprefix(PERSON)))
-            self.dispatch("on_opened", key)
 
 
 async def _open_direct(app: Any, user_id: str) -> None:

@@ -112,10 +112,13 @@ class MessageRow(Widget):
                 color = getattr(theme, fill.tone)
                 Color(*color[:3], color[3] * fill.alpha)
                 pos, size = self._put(fill.box)
-                if any(fill.radii):
-                    SmoothRoundedRectangle(pos=pos, size=size, radius=list(fill.radii))
-                else:
+                if not any(fill.radii):
                     Rectangle(pos=pos, size=size)
+                    continue
+                # The smooth edge of what one can see through is drawn by a stencil of Kivy's
+                # own, which undoes the list's.
+                shape = SmoothRoundedRectangle if fill.alpha == 1 else RoundedRectangle
+                shape(pos=pos, size=size, radius=list(fill.radii))
             for picture in row.pictures:
                 self._picture(app.faces.of_user(picture.user_id), picture.box)
             self._chosen(row, theme)

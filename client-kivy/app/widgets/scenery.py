@@ -13,6 +13,8 @@ from app import kv, scene
 
 QUIET_SECONDS = 0.15
 """How long a window must keep its size before the scene is drawn for it."""
+FAR = 1.3
+"""How much a scene is stretched at most until it is drawn anew."""
 MOST = 2_400_000
 """How many pixels are drawn at most; a larger window has them stretched."""
 
@@ -28,16 +30,33 @@ class Scenery(Widget):
         self._drawn: Any = None
         self._soon = Clock.create_trigger(self._draw, QUIET_SECONDS)
         theme = App.get_running_app().theme
-        self.bind(size=self._soon, parent=self._soon)
-        theme.bind(dark=self._soon)
+        self.bind(size=self._change, parent=self._soon)
+        theme.bind(dark=self._change)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it shows what it should, not what was drawn for another size or theme."""
+        return self.texture is not None and self._drawn == self._wanted()
+
+    def _wanted(self) -> tuple[int, int, bool]:
+        smaller = min(1.0, (MOST / max(1.0, self.width * self.height)) ** 0.5)
+        size = round(self.width * smaller), round(self.height * smaller)
+        return (*size, App.get_running_app().theme.dark)
+
+    def _change(self, *_: Any) -> None:
+        """Has it drawn anew; the other theme's, or one far too small, is not shown till then."""
+        if self._drawn:
+            width, height, dark = self._wanted()
+            far = max(width / self._drawn[0], height / self._drawn[1]) > FAR
+            if far or dark != self._drawn[2]:
+                self.texture = None
+        self._soon()
 
     def _draw(self, *_: Any) -> None:
         if not self.parent or (self._drawing and not self._drawing.done()):
             return
-        smaller = min(1.0, (MOST / max(1.0, self.width * self.height)) ** 0.5)
-        size = round(self.width * smaller), round(self.height * smaller)
-        wanted = (*size, App.get_running_app().theme.dark)
-        if min(size) > 1 and wanted != self._drawn:
+        wanted = self._wanted()
+        if min(wanted[:2]) > 1 and wanted != self._drawn:
             self._drawing = asyncio.create_task(self._show(wanted, _palette()))
 
     async def _show(self, wanted: tuple[int, int, bool], palette: scene.Palette) -> None:
@@ -45,8 +64,9 @@ class Scenery(Widget):
         texture = Texture.create(size=image.size, colorfmt="rgb")
         texture.blit_buffer(image.tobytes(), colorfmt="rgb", bufferfmt="ubyte")
         texture.flip_vertical()
+        texture.mag_filter = "linear"
         self._drawn, self.texture = wanted, texture
-        self._soon()  # the window may have changed meanwhile
+        self._change()
 
 
 def _palette() -> scene.Palette:

@@ -18,6 +18,8 @@ class SearchInput(Field):
     def keyboard_on_key_down(
         self, window: Any, keycode: Sequence[Any], text: str, modifiers: Sequence[str]
     ) -> bool:
+        if self.composition:
+            return True  # the input method has the keys
         if not modifiers and keycode[0] in (UP, DOWN):
             self.parent.dispatch("on_move", -1 if keycode[0] == UP else 1)
             return True

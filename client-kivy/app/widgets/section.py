@@ -30,6 +30,9 @@ class Section(BoxLayout):
             return super().add_widget(widget, *args, **options)
         return self.ids.card.add_widget(widget, *args, **options)
 
+    def on_touch_down(self, touch: Any) -> bool:
+        return bool(self.shown and super().on_touch_down(touch))
+
     def separate(self, *_: Any) -> None:
         """Sees to it that there is a line under every row that is shown but the last one."""
         under = False

@@ -98,6 +98,41 @@ def test_an_event_that_is_older_than_what_is_here_does_nothing(cache: Cache) -> 
     assert group(cache).role == "owner"
 
 
+def test_what_came_while_a_group_was_asked_for_is_not_lost(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "new.sqlite", "me")
+    cache.restart(G, [])
+    entries = [
+        event(5, seq=1, joined=group_event_pb2.MembersJoined(user_ids=["me"])),
+        event(6, seq=2, role=group_event_pb2.RoleChanged(user_id="me", role=ADMIN)),
+        to_message(
+            message_pb2.Message(
+                conversation_id=G,
+                seq=3,
+                sender_id="you",
+                client_message_id="t",
+                timer=message_pb2.Timer(seconds=60),
+            )
+        ),
+    ]
+    cache.append(G, entries)
+    for it in entries:
+        cache.apply_event(it)  # nothing is known of the group yet
+    answer = conversation_pb2.Conversation(
+        conversation_id=G,
+        kind=conversation_pb2.CONVERSATION_KIND_GROUP,
+        last_seq=1,
+        group=conversation_pb2.Group(
+            role=group_event_pb2.GROUP_ROLE_MEMBER, member_count=3, member_version=5
+        ),
+    )
+    cache.put_conversation(to_conversation(answer), 0)
+    assert (group(cache).role, group(cache).member_version) == ("admin", 6)
+    known = cache.conversation(G)
+    assert known is not None
+    assert known.disappear_seconds == 60
+    cache.close()
+
+
 def test_an_announcement_is_a_mention_and_not_unread(cache: Cache) -> None:
     cache.restart(G, [])
     announced = event(6, seq=1, announced=group_event_pb2.Announced(text="七点"))
