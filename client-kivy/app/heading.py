@@ -197,9 +197,12 @@ class Heading:
         peer = known.peer_id(me)
         if self._session.client.contact(peer).blocked:
             return words("barred.blocked"), words("barred.unblock")
-        slots = self._chat.reading.thread.slots
-        last = slots[-1].message if slots else None
-        if last and last.state is MessageState.FAILED and last.failure == "NOT_FRIENDS":
+        thread = self._chat.reading.thread
+        last = thread.slots[-1].message if thread.slots else None
+        refused = last is not None and last.state is MessageState.FAILED
+        # Whatever is said after it says that it would not be refused any more.
+        over = refused and thread.messages and thread.messages[-1].created_at > last.created_at
+        if refused and last.failure == "NOT_FRIENDS" and not over:
             return words("barred.not_friends"), words("chat.add_friend")
         return "", ""
 

@@ -72,7 +72,7 @@ async def test_opening_and_scrolling_measure_only_what_comes_into_sight(
     measured = view.measured
     robot.app.open_chat(talk.id)
     assert view.measured - measured <= 30
-    await robot.frames(5)
+    await robot.calm()
     widgets, measured = view.made, view.measured
     for _ in range(10):
         view.scroll_by(-60)

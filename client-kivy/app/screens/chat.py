@@ -27,7 +27,13 @@ from app.thread import Slot, key_of
 from app.widgets import chat_bars, composer, mention_picker, message_list  # noqa: F401
 from app.widgets.message_row import MessageRow
 from hongyan_client.errors import HongyanError
-from hongyan_client.model import Message, MessageKind, MessageState, MessageStateChanged
+from hongyan_client.model import (
+    Message,
+    MessageKind,
+    MessageState,
+    MessageStateChanged,
+    PresenceChanged,
+)
 
 PLACES = 200
 
@@ -65,6 +71,7 @@ class Chat(BoxLayout):
         self.selected: set[str] = set()
         self.open_address = webbrowser.open
         self._look: Look | None = None
+        self._presence = False
         self._places: dict[str, tuple[int, float]] = {}
         self._refresh = Clock.create_trigger(self._show, -1)
         super().__init__(session=session, faces=faces, **options)
@@ -117,7 +124,7 @@ class Chat(BoxLayout):
         self._look = None
         self._show()
         if at[0] and (slot := self.reading.thread.slot_of(at[0])):
-            self.view.to_slot(slot.key, part=max(0.0, at[1] / max(1.0, self.view.height)))
+            self.view.put(slot.key, at[1])
         self._offer_unread()
         self.session.client.focus(conversation_id)
         if seq:
@@ -169,8 +176,9 @@ class Chat(BoxLayout):
         self.look_again()
 
     def _on_people(self, *_: Any) -> None:
-        if self.conversation_id:
+        if self.conversation_id and not self._presence:
             self.look_again()
+        self._presence = False
 
     def _on_faces(self, *_: Any) -> None:
         if self.conversation_id:
@@ -211,6 +219,8 @@ class Chat(BoxLayout):
         return self.members.name(user_id)
 
     def _on_event(self, _: Any, event: Any) -> None:
+        # Who comes or goes looks no different in the rows.
+        self._presence = isinstance(event, PresenceChanged)
         if isinstance(event, MessageStateChanged):
             self._tell_refusal(event.message)
         if not self.conversation_id:

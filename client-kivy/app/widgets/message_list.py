@@ -129,13 +129,17 @@ class MessageList(Widget):
 
     def to_slot(self, key: str, *, part: float = 0.3, glow: bool = False) -> bool:
         """Goes to a row, which then stands at a part of the height; False: it is not here."""
+        return self.put(key, self.height * part, glow=glow)
+
+    def put(self, key: str, down: float, *, glow: bool = False) -> bool:
+        """Puts a row at a distance from the upper edge; False: it is not here."""
         at = next((n for n, it in enumerate(self.slots) if it.key == key), -1)
         if at < 0:
             return False
         self._stop()
         self.sticks = False
-        self._restore((key, self.height * part))
-        self._arrange((key, self.height * part))
+        self._restore((key, down))
+        self._arrange((key, down))
         if glow and (row := self._rows.get(key)):
             Animation.cancel_all(row, "glow")
             row.glow = 1
@@ -319,7 +323,7 @@ class MessageList(Widget):
             state.chooses = row.in_text(*inside)
             state.index = row.index_at(*inside) if state.chooses else 0
         self.choose("", 0, 0)
-        if row:
+        if row and not state.chooses:  # a mouse has another button to ask with
             where = self.to_window(*touch.pos)
             state.long = Clock.schedule_once(lambda *_: self._held(state, where), LONG_SECONDS)
         return True
