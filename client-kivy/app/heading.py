@@ -199,10 +199,11 @@ class Heading:
             return words("barred.blocked"), words("barred.unblock")
         thread = self._chat.reading.thread
         last = thread.slots[-1].message if thread.slots else None
-        refused = last is not None and last.state is MessageState.FAILED
+        if last is None or last.state is not MessageState.FAILED:
+            return "", ""
         # Whatever is said after it says that it would not be refused any more.
-        over = refused and thread.messages and thread.messages[-1].created_at > last.created_at
-        if refused and last.failure == "NOT_FRIENDS" and not over:
+        over = thread.messages and thread.messages[-1].created_at > last.created_at
+        if last.failure == "NOT_FRIENDS" and not over:
             return words("barred.not_friends"), words("chat.add_friend")
         return "", ""
 
