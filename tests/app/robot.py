@@ -93,6 +93,16 @@ class Robot:
         EventLoop.post_dispatch_input("end", touch)
         await self.frames(2)
 
+    async def hold(self, x: float, y: float, seconds: float = 1.0) -> None:
+        """Holds a finger on a place for a while."""
+        touch = Touch("finger", 1, (x / Window.width, y / Window.height, "left"))
+        touch.scale_for_screen(Window.width, Window.height)
+        EventLoop.post_dispatch_input("begin", touch)
+        ends = Clock.get_time() + seconds
+        await until(lambda: Clock.get_time() > ends, "the time has passed")
+        EventLoop.post_dispatch_input("end", touch)
+        await self.frames(2)
+
     async def drag(self, start: Sequence[float], end: Sequence[float]) -> None:
         """Presses a place, goes to another one, and lets go."""
         touch = Touch("mouse", 1, (start[0] / Window.width, start[1] / Window.height, "left"))

@@ -439,3 +439,42 @@ async def test_events_that_failed_are_told_and_forgotten(
     outbox = robot.app.session.client._open().cache
     await until(lambda: outbox.in_outbox(queued.client_message_id) is None, "forgotten")
     assert queued.state is MessageState.SENDING
+
+
+async def test_messages_are_forwarded_one_by_one_to_chats_that_are_picked(
+    robot: Any, me: Device, town: Town
+) -> None:
+    talk = await Talkers.friends(robot, me, town)
+    other = await Talkers.group(robot, me, town, name="爬山群")
+    await talk.bo_says("第一句")
+    await talk.bo_says("第二句")
+    await talk.open()
+    await robot.sees("第二句")
+    await ask(robot, "第一句")
+    await robot.press("多选")
+    await until(lambda: talk.chat.selecting, "selecting")
+    await robot.frames(3)
+    await robot.click(row(robot, "第二句"))
+    await robot.press("转发")
+    await until(lambda: robot.named("PickChat"), "the page to pick from")
+    await robot.press("爬山群")
+    robot.app.desk.pages[-1].done([other.id])
+    await robot.sees("已转发")
+    assert not talk.chat.selecting
+    robot.app.open_chat(other.id)
+    await until(lambda: row(robot, "第二句"), "both are there")
+    said = [it.message.text for it in talk.chat.reading.thread.slots if it.kind == "message"]
+    assert said == ["第一句", "第二句"]
+    assert row(robot, "第一句").row.message.forwarded_from == talk.bo.client.user_id
+
+
+async def test_a_finger_that_stays_asks_what_to_do(robot: Any, me: Device, town: Town) -> None:
+    talk = await Talkers.friends(robot, me, town)
+    await talk.bo_says("按住我")
+    await talk.open()
+    await robot.sees("按住我")
+    bubble = row(robot, "按住我").ids["bubble"]
+    await robot.hold(*bubble.to_window(*bubble.center))
+    await until(lambda: robot.app.menu.is_open, "the menu")
+    await robot.press("引用")
+    await until(lambda: talk.chat.composer.mode == "quote", "an answer")

@@ -52,7 +52,8 @@ class Contacts(BoxLayout):
         # Scrolling moves many rows; who is watched is told when it rests.
         self._look = Clock.create_trigger(self._watch, 0.3)
         session.bind(on_people=self._refresh, signed_in=self._signed)
-        App.get_running_app().words.bind(language=self._refresh)
+        self._words = App.get_running_app().words
+        self._words.bind(language=self._refresh)
         self.bind(query=self._show)
         self.ids.list.bind(scroll_y=self._look, height=self._look)
         self._refresh()
@@ -76,7 +77,7 @@ class Contacts(BoxLayout):
 
     def _show(self, *_: Any) -> None:
         found = [it for it in self._friends if it.is_found_by(self.query)]
-        words, asked = App.get_running_app().words, self.query.strip()
+        words, asked = self._words, self.query.strip()
         if asked:
             data = [self._row(it) for it in found]
             title = words("add.search", query=asked)
@@ -89,7 +90,7 @@ class Contacts(BoxLayout):
         self._look()
 
     def _all(self, found: list[Friend]) -> list[dict[str, Any]]:
-        words = App.get_running_app().words
+        words = self._words
         badge = str(self.asking) if self.asking else ""
         data = [
             row(f"page:{page}", words(key), icon=icon, badge=badge if page == PLACES[0][0] else "")
@@ -113,7 +114,7 @@ class Contacts(BoxLayout):
     def _row(self, friend: Friend) -> dict[str, Any]:
         note = ""
         if friend.user and friend.user.bot:
-            note = App.get_running_app().words("contacts.bot")
+            note = self._words("contacts.bot")
         online = self.session.client.presence(friend.user_id).online is True
         return row(friend.user_id, friend.name, note=note, face=friend.user_id, online=online)
 

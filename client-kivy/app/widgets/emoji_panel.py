@@ -72,9 +72,10 @@ class EmojiStrip(RecycleDataViewBehavior, Widget):
             self.fbind(name, self._again)
 
     def _draw(self, *_: Any) -> None:
-        self.canvas.clear()
+        # The heading is a label inside of it, and what draws that is in `canvas`.
+        self.canvas.before.clear()
         missing = False
-        with self.canvas:
+        with self.canvas.before:
             pressed = self._down[1] if self._down else ""
             for at, text in enumerate(self.items):
                 left = self.x + dp(CELL) * at

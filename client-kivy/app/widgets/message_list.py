@@ -40,7 +40,7 @@ class MessageList(Widget):
     """Shows slots. `measure` makes the row of one; presses come as events.
 
     on_spot(row, name, place): something was pressed, `place` is inside of the row.
-    on_ask(row, where): a row was pressed long or with the right button.
+    on_ask(row, where): a row was pressed with the right button, or long with a finger.
     on_scrolled(): another part is in sight. on_near(end): "top" or "bottom" is near.
     """
 
@@ -323,7 +323,7 @@ class MessageList(Widget):
             state.chooses = row.in_text(*inside)
             state.index = row.index_at(*inside) if state.chooses else 0
         self.choose("", 0, 0)
-        if row and not state.chooses:  # a mouse has another button to ask with
+        if row and touch.device != "mouse":  # which has another button to ask with
             where = self.to_window(*touch.pos)
             state.long = Clock.schedule_once(lambda *_: self._held(state, where), LONG_SECONDS)
         return True
