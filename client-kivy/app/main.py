@@ -49,7 +49,6 @@ KIT = (
 class HongyanApp(App):
     """The app. `say` and `tell` give words in the language that is chosen."""
 
-    title = "鸿雁"
     session = ObjectProperty(None)
     faces = ObjectProperty(None)
     desk = ObjectProperty(None, allownone=True)
@@ -65,7 +64,7 @@ class HongyanApp(App):
         self._home = home
         self.desktop = Desktop(self, home)
         self.code_login: Any = None
-        super().__init__(**options)
+        super().__init__(title="鸿雁", **options)
 
     def build(self) -> FloatLayout:
         """Makes the screens; what the cache has is shown before there is a connection."""

@@ -18,7 +18,7 @@ from packing import fonts, icon, stage
 from tests.mobile import phone
 
 # What a phone does without: each is imported where it is used, after a question.
-DESKTOP_ONLY = {"darkdetect", "fontTools", "zxingcpp"}
+DESKTOP_ONLY = {"cv2", "darkdetect", "jeepney", "keyring", "zxingcpp"}
 # The contract and the app itself; what the recipes of python-for-android and kivy-ios bring.
 OWN = {"app", "hongyan_client", "hongyan", "buf", "jnius", "android", "ios"}
 PICTURE_BYTES = 30 * 1024
