@@ -203,8 +203,8 @@ async def test_what_is_written_is_kept_on_this_device_within_a_second(
     client = robot.app.session.client
     await robot.write(talk.input, "写了一半")
     await until(lambda: client._open().cache.unsent_drafts().get(talk.id) == "写了一半", "kept")
-    await robot.sees("[草稿]")
     robot.app.open_chat(other.conversation_id)
+    await robot.sees("[草稿]")
     assert talk.input.text == ""
     await until(lambda: client._open().cache.unsent_drafts() == {}, "the server has it")
     await until(
