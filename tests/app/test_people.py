@@ -331,7 +331,11 @@ async def test_people_are_picked_with_a_search_and_a_limit(
     await fits(robot, "完成(1)")
     await robot.press("梅子", app.desk.pages[-1])
     await robot.write(app.desk.pages[-1].ids.query, "bb")
-    await until(lambda: [it.title for it in robot.named("ListRow")][-1:] == ["波波"], "found")
+    page = app.desk.pages[-1]
+    await until(
+        lambda: [it.title for it in robot.shown(page) if getattr(it, "key", "")] == ["波波"],
+        "found",
+    )
     await robot.press("波波", app.desk.pages[-1])
     app.desk.pages[-1].ids.query.text = ""
     assert len(robot.named("ChosenFace")) == 1
