@@ -112,7 +112,7 @@ def texts_of(robot: Any) -> list[str]:
 
 async def ask(robot: Any, text: str) -> None:
     """Presses a message with the right button, and waits for the menu."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not robot.app.menu.is_open:
             await robot.frames(2)
             if shown := row(robot, text):

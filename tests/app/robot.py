@@ -18,7 +18,7 @@ from loadtest.accounts import PASSWORD
 WIDE, PHONE = (1100, 720), (400, 800)
 
 
-async def until(found: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+async def until(found: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """Waits for something to be so."""
     async with asyncio.timeout(seconds):
         while not (result := found()):

@@ -64,7 +64,7 @@ def of_page(name: str, page: str, **options: Any) -> None:
 async def door(stage: Stage, name: str) -> None:
     """Shows one of the screens that there are before there is an account, when it is drawn."""
     stage.app.entry.form = name
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not all(it.is_drawn for it in stage.robot.named("Scenery")):
             await stage.robot.frames(2)
     await stage.robot.frames(4)

@@ -327,7 +327,7 @@ async def test_who_has_read_a_message_of_a_group(robot: Any, me: Device, town: T
     await robot.sees("大家周六有空吗？")
     talk.bo.client.mark_read(talk.id, seq)
     client = me.client
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while talk.bo.client.user_id not in (await client.readers(talk.id, seq)).read:
             await asyncio.sleep(0.05)
     await ask(robot, "大家周六有空吗？")

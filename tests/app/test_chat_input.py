@@ -295,7 +295,7 @@ async def test_writing_is_told_to_the_other_one(robot: Any, me: Device, town: To
 
     async with talk.bo.client.events() as events:
         await robot.write(talk.input, "在写")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for event in events:
                 if isinstance(event, TypingStarted) and event.conversation_id == talk.id:
                     break

@@ -55,7 +55,7 @@ async def says(robot: Any, title: str, **values: Any) -> Any:
 
 async def menu(robot: Any, title: str, choice: str) -> None:
     """Presses a row with the right button and chooses from its menu."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not robot.app.menu.is_open:
             await robot.frames(3)
             await robot.click(row(robot, title), button="right")

@@ -177,7 +177,7 @@ async def test_the_tray_has_an_icon_a_menu_and_takes_the_window(
     async def asked() -> dict[str, Any]:
         return dict((await services.call(item, "GetAll", "s", "org.kde.StatusNotifierItem"))[0])
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await asked())["Title"] != ("s", "(1) 鸿雁"):
             await asyncio.sleep(0.05)
     width, height, points = (await asked())["IconPixmap"][1][0]

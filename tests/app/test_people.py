@@ -46,7 +46,7 @@ NAMES = [
 ]
 
 
-async def until(found: Any, what: str, seconds: float = 20) -> Any:
+async def until(found: Any, what: str, seconds: float = 60) -> Any:
     from tests.app.robot import until as wait  # noqa: PLC0415
 
     return await wait(found, what, seconds)

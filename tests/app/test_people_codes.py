@@ -139,7 +139,7 @@ async def test_a_code_on_the_clipboard_is_read(
     )
     try:
         found = None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while found is None:  # until the program owns the clipboard
                 found = await asyncio.to_thread(images.from_clipboard)
         robot.app.go("scan")

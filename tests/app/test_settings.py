@@ -137,21 +137,21 @@ async def test_privacy_is_set_shows_at_once_and_goes_back_when_it_is_refused(
         assert row.active
         await robot.click(row)
         assert not row.active
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while getattr((await account()).privacy, field):
                 await asyncio.sleep(0.05)
     await robot.click(await switch(robot, "隐藏在线状态"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await account()).presence_hidden:
             await asyncio.sleep(0.05)
     await robot.press("谁可以加我为好友")
     await robot.press("任何人都不可以")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await account()).privacy.who_may_add != "nobody":
             await asyncio.sleep(0.05)
     await robot.press("陌生人的消息")
     await robot.press("不接收")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await account()).privacy.strangers != "refuse":
             await asyncio.sleep(0.05)
     await until(lambda: not page._wanted, "all is answered")

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def until_sessions(device: Device, count: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await device.client.sessions()) != count:
             await asyncio.sleep(0.05)
 
@@ -44,7 +44,7 @@ async def test_devices_are_seen_and_logged_out(robot: Any, me: Device, town: Tow
     await robot.sees("2 台设备")
     await robot.press("退出")
     await robot.sees("没有在其他设备上登录")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await app.session.client.sessions()) != 1:
             await asyncio.sleep(0.05)
     assert app.session.signed_in
@@ -94,7 +94,7 @@ async def test_a_device_is_declined_and_a_code_that_is_left_is_dead(
     link = await until(lambda: page.state == "waiting" and page.link, "a new code")
     code_id = page._code_id
     app.back()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await app.session.client.login_code(code_id)).state is LoginCodeState.WAITING:
             await asyncio.sleep(0.05)
     with pytest.raises(HongyanError):
@@ -103,7 +103,7 @@ async def test_a_device_is_declined_and_a_code_that_is_left_is_dead(
 
 async def approve(device: Device, code_id: str, number: str) -> None:
     """Says yes on the other device when it shows the same number."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (code := await device.client.login_code(code_id)).number != number:
             await asyncio.sleep(0.05)
     assert code.state is LoginCodeState.CLAIMED

@@ -130,7 +130,7 @@ async def test_a_message_is_replied_to_reacted_to_and_taken_back(robot: Any, tow
 async def ask(row: Any, text: str, robot: Any) -> None:
     """Presses a message with the right button, and waits for the menu."""
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not robot.app.menu.is_open:
             await robot.frames(3)  # rows are shared: what a widget shows may have just changed
             await robot.click(row(text).ids.bubble, button="right")
