@@ -51,7 +51,11 @@ package: $(READY) ## Build the app for this desktop into dist/, start it and loo
 
 test: $(READY) ## Run all tests: unit, service and system, kill tests among them
 	@tests/install-servers
-	@$(BIN)/python -m pytest
+	@# The app has one window and one loop for all its tests: a process of its own.
+	@failed=0; \
+	$(BIN)/python -m pytest --ignore tests/app || failed=1; \
+	$(BIN)/python -m pytest tests/app || failed=1; \
+	exit $$failed
 
 check: $(READY) ## Check style, types, layers, the contract and the docs
 	$(BIN)/ruff check .

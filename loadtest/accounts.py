@@ -2,10 +2,12 @@
 
 import asyncio
 import email
+import os
 import secrets
 import time
 from dataclasses import dataclass
 from email.policy import default as modern
+from functools import cache
 from pathlib import Path
 
 from hongyan.verify.v1 import account_grpc, account_pb2
@@ -48,13 +50,22 @@ class LoggedIn:
 
 def mailed_code(folder: Path, address: str) -> str | None:
     """Returns the code in the newest mail to an address; None before it is there."""
-    for path in sorted(folder.glob("*.eml"), reverse=True):
-        mail = email.message_from_bytes(path.read_bytes(), policy=modern)
-        if mail["to"] == address:
-            body = mail.get_body()
-            text = body.get_content() if body else ""
-            return next(word for word in text.replace("：", " ").split() if word.isdecimal())
+    # By name, which is by time; a mail is parsed once, however often it is looked at.
+    for name in sorted((it for it in os.listdir(folder) if it.endswith(".eml")), reverse=True):
+        to, code = _read_mail(folder / name)
+        if to == address:
+            return code
     return None
+
+
+@cache
+def _read_mail(path: Path) -> tuple[str, str]:
+    """Returns the address and the code of a mail; it is whole from when it is there."""
+    mail = email.message_from_bytes(path.read_bytes(), policy=modern)
+    body = mail.get_body()
+    text = body.get_content() if body else ""
+    code = next((word for word in text.replace("：", " ").split() if word.isdecimal()), "")
+    return mail["to"], code
 
 
 async def make_accounts(address: str, mail_folder: Path, count: int) -> list[LoggedIn]:

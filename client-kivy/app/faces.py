@@ -11,6 +11,7 @@ from kivy.graphics.texture import Texture
 from kivy.properties import NumericProperty
 
 from app.session import Session
+from app.shapes import rounded
 from hongyan_client import pictures
 from hongyan_client.errors import HongyanError
 from hongyan_client.model import Conversation
@@ -19,6 +20,8 @@ from hongyan_client.pictures import Face
 # A power of two, for which every graphics driver makes smaller copies.
 PIXELS = 128
 LARGE = 480
+# How round the corners of a picture are, in parts of its side.
+ROUND = 2 / 11
 
 
 class Faces(EventDispatcher):
@@ -95,7 +98,9 @@ def _letter(face: Face) -> bytes:
 @lru_cache(maxsize=1_000)
 def _texture(faces: Sequence[Face], mosaic: bool) -> Any:
     image = pictures.group(faces, PIXELS) if mosaic else pictures.user(faces[0], PIXELS)
-    texture = Texture.create(size=image.size, colorfmt="rgb", mipmap=True)
-    texture.blit_buffer(image.tobytes(), colorfmt="rgb", bufferfmt="ubyte")
+    image = image.convert("RGB")
+    image.putalpha(rounded(image.size, (PIXELS * ROUND,) * 4))
+    texture = Texture.create(size=image.size, colorfmt="rgba", mipmap=True)
+    texture.blit_buffer(image.tobytes(), colorfmt="rgba", bufferfmt="ubyte")
     texture.flip_vertical()
     return texture

@@ -27,8 +27,6 @@ from app.strings import Words  # noqa: E402
 from app.text import RichText  # noqa: E402
 from app.theme import Theme  # noqa: E402
 
-ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
-LINGER_SECONDS = 1.5
 # Rules name these; their modules need a window, which is there only when the app is built.
 KIT = (
     "icon",
@@ -70,6 +68,7 @@ class HongyanApp(App):
         """Makes the screens; what the cache has is shown before there is a connection."""
         register_kit()
         from app.keys import Shortcuts  # noqa: PLC0415
+        from app.pace import Pace  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
         from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
@@ -87,9 +86,12 @@ class HongyanApp(App):
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
         self.keys = Shortcuts(self)
+        self.theme.bind(list=self._clear)
+        self._clear()
         self.session.bind(signed_in=self._choose)
         self._choose()
-        self._watch_pace()
+        self.pace = Pace()
+        self.session.bind(on_messages=self.wake)
         phone.watch(self._keep_off)
         return self.root_layer
 
@@ -102,6 +104,12 @@ class HongyanApp(App):
         Clock.schedule_once(lambda *_: self.desk.restore())
         self.session.open()
         self.desktop.start()
+
+    def _clear(self, *_: Any) -> None:
+        """Begins each frame with the ground of most of it, which then need not be painted."""
+        from kivy.core.window import Window  # noqa: PLC0415
+
+        Window.clearcolor = self.theme.list
 
     def _keep_off(self, edges: phone.Edges) -> None:
         """Keeps the screens off what covers the window's edges on a phone."""
@@ -191,28 +199,9 @@ class HongyanApp(App):
             return True
         return bool(self.desk.back() if self.session.signed_in else self.entry.back())
 
-    # Its pace: many frames while something happens, few while nothing does
-
-    def _watch_pace(self) -> None:
-        from kivy.core.window import Window  # noqa: PLC0415
-
-        self._rest = Clock.create_trigger(lambda *_: self._pace(IDLE_FPS), LINGER_SECONDS)
-        for event in ("on_touch_down", "on_touch_move", "on_key_down", "on_textinput"):
-            Window.fbind(event, self.wake)
-        Window.fbind("size", self.wake)
-        Window.bind(on_minimize=lambda *_: self._pace(HIDDEN_FPS), on_restore=self.wake)
-        self.session.bind(on_messages=self.wake)
-        self.wake()
-
     def wake(self, *_: Any) -> None:
         """Draws often for a while."""
-        self._pace(ACTIVE_FPS)
-        self._rest.cancel()
-        self._rest()
-
-    @staticmethod
-    def _pace(frames: int) -> None:
-        Clock._max_fps = frames
+        self.pace.wake()
 
     def stop(self, *arguments: Any) -> None:
         """Ends the app; what the frame that is under way still asks of it is answered."""
@@ -236,6 +225,9 @@ class HongyanApp(App):
 
 def register_kit() -> None:
     """Loads the widgets that rules name; it needs a window."""
+    from app import shapes  # noqa: PLC0415
+
+    shapes.begin()
     Factory.register("RichText", cls=RichText)
     for module in KIT:
         __import__(f"app.widgets.{module}")

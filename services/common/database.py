@@ -1,6 +1,8 @@
 """The database: one engine for SQLite, MariaDB and MySQL, and what differs between them."""
 
 import errno
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -173,12 +175,25 @@ def for_update(statement: sa.Select[Any]) -> sa.Select[Any]:
     return statement.with_for_update()
 
 
+def _begin_wal(cursor: Any) -> None:
+    """Switches a new database to its log; SQLite does not wait when another one does it now."""
+    ends = time.monotonic() + SQLITE_BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+        else:
+            return
+
+
 def _prepare_sqlite(engine: AsyncEngine, *, writes: bool) -> None:
     @sa.event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         # FULL: a commit returns when the log is on disk; NORMAL would promise too much.
-        cursor.execute("PRAGMA journal_mode = WAL")
+        _begin_wal(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

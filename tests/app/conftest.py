@@ -1,6 +1,7 @@
 """A screen that nobody sees, from before Kivy is imported; a running system; and the app on it."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from services.embedded.system import System
 from tests.app.screen import start_screen
 from tests.faults.people import Device, Town
 
-# Kivy looks for a screen when it is imported, which the modules of the tests do.
+# Kivy looks for a screen when it is imported, which the modules of the tests do. The app says what
+# its window is like: it has to be imported before any of them asks Kivy for one.
 start_screen()
+importlib.import_module("app.main")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -64,7 +67,6 @@ async def robot(system: System, tmp_path_factory: pytest.TempPathFactory) -> Asy
     """The app, not logged in, and a hand that uses it. There is one: Kivy has one window."""
     from kivy.core.window import Window  # noqa: PLC0415
 
-    import app  # noqa: F401, PLC0415 - it sets what Kivy reads when it is imported
     from app.main import HongyanApp  # noqa: PLC0415
     from tests.app.robot import Robot, until  # noqa: PLC0415
 

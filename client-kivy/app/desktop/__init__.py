@@ -99,6 +99,8 @@ class Desktop(EventDispatcher):
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # One that is cancelled before its first step has not even begun its work.
+        task.add_done_callback(lambda _: work.close())
 
     @staticmethod
     async def _guarded(work: Coroutine[Any, Any, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kivy.app import App
 from kivy.clock import Clock
-from kivy.graphics import Color, Rectangle, RoundedRectangle
+from kivy.graphics import Color, Rectangle
 from kivy.metrics import dp
 from kivy.properties import ListProperty, ObjectProperty, StringProperty
 from kivy.uix.behaviors import FocusBehavior
@@ -17,6 +17,7 @@ from kivy.uix.recycleview.views import RecycleDataViewBehavior
 from kivy.uix.widget import Widget
 
 from app import emoji, kv
+from app.shapes import RoundRect
 from app.text import emoji_texture
 from app.widgets.menu import Item
 
@@ -81,7 +82,7 @@ class EmojiStrip(RecycleDataViewBehavior, Widget):
                 left = self.x + dp(CELL) * at
                 if text == pressed:
                     Color(*App.get_running_app().theme.selected)
-                    RoundedRectangle(pos=(left, self.y), size=(dp(CELL),) * 2, radius=[dp(8)])
+                    RoundRect(pos=(left, self.y), size=(dp(CELL),) * 2, radius=[dp(8)])
                 texture = self.panel.drawn.picture(text)
                 if texture is None:
                     missing = True

@@ -16,7 +16,6 @@ from kivy.graphics import (
     Color,
     PopMatrix,
     PushMatrix,
-    RoundedRectangle,
     Translate,
 )
 from kivy.graphics.scissor_instructions import ScissorPop, ScissorPush
@@ -26,6 +25,7 @@ from kivy.uix.behaviors import FocusBehavior
 from kivy.uix.widget import Widget
 
 from app.rows import Row
+from app.shapes import RoundRect
 from app.thread import Slot
 from app.widgets.message_row import MessageRow
 
@@ -72,7 +72,7 @@ class MessageList(Widget):
             PopMatrix()
             ScissorPop()
             self._bar_color = Color(0.5, 0.5, 0.5, 0)
-            self._bar = RoundedRectangle(radius=[dp(BAR / 2)])
+            self._bar = RoundRect()
         self._hide_bar = Clock.create_trigger(self._fade_bar, 1.0)
         self.bind(pos=self._later, size=self._later, shift=self._moved)
         Window.bind(keyboard_height=self._later)

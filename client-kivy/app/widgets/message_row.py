@@ -10,8 +10,6 @@ from kivy.graphics import (
     PopMatrix,
     PushMatrix,
     Rectangle,
-    RoundedRectangle,
-    SmoothRoundedRectangle,
     Translate,
 )
 from kivy.graphics.instructions import CanvasBase
@@ -20,6 +18,7 @@ from kivy.uix.widget import Widget
 
 from app import fonts
 from app.rows import Box, Row, Sign
+from app.shapes import RoundRect
 from app.text import draw, run_texture
 
 
@@ -115,10 +114,7 @@ class MessageRow(Widget):
                 if not any(fill.radii):
                     Rectangle(pos=pos, size=size)
                     continue
-                # The smooth edge of what one can see through is drawn by a stencil of Kivy's
-                # own, which undoes the list's.
-                shape = SmoothRoundedRectangle if fill.alpha == 1 else RoundedRectangle
-                shape(pos=pos, size=size, radius=list(fill.radii))
+                RoundRect(pos=pos, size=size, radius=fill.radii)
             for picture in row.pictures:
                 self._picture(app.faces.of_user(picture.user_id), picture.box)
             self._chosen(row, theme)
@@ -141,7 +137,7 @@ class MessageRow(Widget):
     def _picture(self, texture: Any, box: Box) -> None:
         pos, size = self._put(box)
         Color(1, 1, 1, 1)
-        RoundedRectangle(pos=pos, size=size, radius=[size[0] / 5.5], texture=texture)
+        Rectangle(pos=pos, size=size, texture=texture)
 
     def _chosen(self, row: Row, theme: Any) -> None:
         begin, end = sorted(self.chosen)
