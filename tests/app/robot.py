@@ -80,9 +80,12 @@ class Robot:
             raise AssertionError(f"{text!r} is not among {self.texts()}") from None
 
     async def click(self, widget: Widget, button: str = "left") -> None:
-        """Presses a widget in its middle and lets go."""
-        await self.frames(2)  # what has just come has its place in the next one
-        await self.click_at(*widget.to_window(*widget.center), button)
+        """Presses a widget in its middle and lets go, once it stands still."""
+        place, now = None, widget.to_window(*widget.center)
+        while now != place:
+            await self.frames(2)
+            place, now = now, widget.to_window(*widget.center)
+        await self.click_at(*now, button)
 
     async def click_at(self, x: float, y: float, button: str = "left") -> None:
         """Presses a place of the window and lets go."""

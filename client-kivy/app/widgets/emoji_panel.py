@@ -20,9 +20,9 @@ from app import emoji, kv
 from app.shapes import RoundRect
 from app.text import emoji_texture
 from app.widgets.menu import Item
+from app.widgets.press import Hold
 
 CELL, HEADING, SIDE, RECENT = 44.0, 30.0, 28.0, 32
-LONG_SECONDS = 0.4
 # Drawing an emoji for the first time takes about a millisecond.
 NEW_PER_FRAME = 12
 ICONS = {
@@ -107,7 +107,7 @@ class EmojiStrip(RecycleDataViewBehavior, Widget):
         if not text:
             return False
         where = self.to_window(*touch.pos)
-        long = Clock.schedule_once(lambda *_: self._held(text, where), LONG_SECONDS)
+        long = Hold(lambda: self._held(text, where))
         self._down = (long, text)
         FocusBehavior.ignored_touch.append(touch)  # one goes on writing
         touch.grab(self)

@@ -28,8 +28,9 @@ from app.rows import Row
 from app.shapes import RoundRect
 from app.thread import Slot
 from app.widgets.message_row import MessageRow
+from app.widgets.press import Hold
 
-LONG_SECONDS, WHEEL, SLIP, PAD = 0.5, 60.0, 8.0, 8.0
+WHEEL, SLIP, PAD = 60.0, 8.0, 8.0
 BAR, BAR_LEAST = 5.0, 36.0
 FLING_LEAST, FLING_SLOWER = 60.0, 0.06
 ROUNDS = 30
@@ -325,7 +326,7 @@ class MessageList(Widget):
         self.choose("", 0, 0)
         if row and touch.device != "mouse":  # which has another button to ask with
             where = self.to_window(*touch.pos)
-            state.long = Clock.schedule_once(lambda *_: self._held(state, where), LONG_SECONDS)
+            state.long = Hold(lambda: self._held(state, where))
         return True
 
     def _held(self, state: "_Press", where: Sequence[float]) -> None:

@@ -1,6 +1,6 @@
 """Presses on rows of lists: what was pressed is what the row showed when the finger came down."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kivy.clock import Clock
@@ -9,9 +9,27 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 
-LONG_SECONDS = 0.5
+LONG_SECONDS = 0.45
+SURE_SECONDS = 0.05
 STILL = 12.0
 """How far a finger may move, in dp, and still be said to press."""
+
+
+class Hold:
+    """Calls once a finger has been down for long, unless it is cancelled before."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._event = Clock.schedule_once(self._nearly, LONG_SECONDS)
+
+    def _nearly(self, *_: Any) -> None:
+        # The clock ticks before input is read: after a frame that took long the finger may be up
+        # already, and this hears of it in the next one.
+        self._event = Clock.schedule_once(lambda *_: self._act(), SURE_SECONDS)
+
+    def cancel(self) -> None:
+        """The finger is up, or has moved."""
+        self._event.cancel()
 
 
 class Pressable(ButtonBehavior):
@@ -41,9 +59,7 @@ class Pressable(ButtonBehavior):
         if here and self in touch.ud:
             where = self.to_window(*touch.pos)
             touch.ud["key"], touch.ud["long"] = self.key, False
-            touch.ud["waiting"] = Clock.schedule_once(
-                lambda *_: self._long(touch, where), LONG_SECONDS
-            )
+            touch.ud["waiting"] = Hold(lambda: self._long(touch, where))
         return handled
 
     def _long(self, touch: Any, where: Sequence[float]) -> None:
