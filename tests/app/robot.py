@@ -162,8 +162,17 @@ class Robot:
             Window.dispatch("on_textinput", character)
         await self.frames(2)
 
+    async def come_forward(self) -> None:
+        """Has the screen give the window the keyboard, as nobody manages its windows: another
+        program may have had it."""
+        window = str(Window.get_window_info().window)
+        program = await asyncio.create_subprocess_exec("xdotool", "windowfocus", window)
+        assert await program.wait() == 0
+        await until(lambda: Window.focus, "the window has the keyboard")
+
     async def be(self, email: str) -> None:
         """Makes the app be logged in as somebody, or with "" as nobody."""
+        await self.come_forward()
         session = self.app.session
         if session.signed_in:
             await session.logout()

@@ -1,35 +1,17 @@
 """Whom the account has blocked, and the way to take that back."""
 
-from typing import Any
-
 from kivy.app import App
-from kivy.clock import Clock
 
 from app import kv
 from app.widgets.listing import row
-from app.widgets.page import Page
+from app.widgets.people_page import PeoplePage
 from hongyan_client import sorting
 
 
-class Blocked(Page):
+class Blocked(PeoplePage):
     """The list of blocked users, each with a button that unblocks."""
 
-    def entered(self) -> None:
-        self._refresh = Clock.create_trigger(self._load, 0.05)
-        self.session.bind(on_people=self._refresh)
-        App.get_running_app().words.bind(language=self._refresh)
-        self._load()
-
-    def left(self) -> None:
-        self.session.unbind(on_people=self._refresh)
-        App.get_running_app().words.unbind(language=self._refresh)
-        self._refresh.cancel()
-
-    def _load(self, *_: Any) -> None:
-        if self.session.signed_in:
-            self.session.spawn(self._show())
-
-    async def _show(self) -> None:
+    async def read(self) -> None:
         named = [
             (self.session.name(it.user_id) or "…", it.user_id)
             for it in await self.session.client.contacts()

@@ -5,20 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from kivy.app import App
-from kivy.clock import Clock
-from kivy.core.window import Window
 from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
-from PIL import Image
 
-from app import camera, files, images, kv
+from app import files, images, kv
 from app.screens.files import Files
-from app.widgets.page import Page
-from hongyan_client import codes
+from app.widgets.code_reader import CodeReader
 from hongyan_client.errors import HongyanError
 from hongyan_client.login_codes import LOGIN_LINK
-
-# How often a frame of the camera is looked at.
-LOOK_SECONDS = 0.3
 
 
 class DoorFiles(Files):
@@ -30,22 +23,15 @@ class DoorFiles(Files):
         self.chosen(result)
 
 
-class CodeLogin(Page):
+class CodeLogin(CodeReader):
     """Takes a code as a link, a picture or from the camera; then waits for the other device."""
 
-    has_camera = BooleanProperty(False)
-    watching = BooleanProperty(False)
-    texture = ObjectProperty(None, allownone=True)
-    busy = BooleanProperty(False)
     waiting = BooleanProperty(False)
     name = StringProperty("")
     number = StringProperty("")
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(has_camera=camera.has_camera(), **options)
-        self._camera: camera.Camera | None = None
-        self._looking = Clock.schedule_interval(self._look, LOOK_SECONDS)
-        self._looking.cancel()
+        super().__init__(**options)
         self._claiming: asyncio.Task[Any] | None = None
         # Only one of them is in the tree: what is not would be gone.
         self._ways, self._wait = self.ids.ways.__self__, self.ids.wait.__self__
@@ -53,13 +39,12 @@ class CodeLogin(Page):
 
     def entered(self, link: str = "") -> None:
         """The page is in sight; `link` is what somebody has opened already."""
-        Window.fbind("on_drop_file", self._dropped)
+        super().entered()
         if link:
             self.take(link)
 
     def left(self) -> None:
-        Window.funbind("on_drop_file", self._dropped)
-        self.stop()
+        super().left()
         if self._claiming and not self.session.signed_in:
             self._claiming.cancel()
 
@@ -88,6 +73,11 @@ class CodeLogin(Page):
     def take_link(self) -> None:
         """Takes the link that was pasted."""
         self.take(self.ids.link.text.strip())
+
+    def found(self, link: str) -> None:
+        # The camera sees the same code again and again: one that is not for this is passed over.
+        if link.startswith(LOGIN_LINK) or not self.watching:
+            self.take(link)
 
     def take(self, link: str) -> None:
         """Claims a code; a link that is none of ours is refused here."""
@@ -129,7 +119,7 @@ class CodeLogin(Page):
             else await self._choose_here(title)
         )
         if path:
-            await self._read(path)
+            await self.read(await images.opened(path))
 
     async def _choose_here(self, title: str) -> Path | None:
         """Chooses in a page of the app, over this one."""
@@ -151,54 +141,6 @@ class CodeLogin(Page):
             for it in reversed(held):
                 self.add_widget(it)
         return Path(result) if result else None
-
-    def _dropped(self, _: Any, name: bytes, *__: Any) -> bool:
-        path = Path(name.decode("utf-8", "surrogateescape"))
-        self.session.spawn(self._read(path))
-        return True
-
-    async def _read(self, path: Path) -> None:
-        app, image = App.get_running_app(), await images.opened(path)
-        if image is None:
-            app.tell("picture.unreadable")
-        elif link := await asyncio.to_thread(codes.find, image):
-            self.take(link)
-        else:
-            app.tell("scan.nothing")
-
-    # The camera
-
-    def start(self) -> None:
-        """Starts the camera."""
-        self._camera = camera.Camera(self.framed)
-        self.watching = True
-        self._looking()
-
-    def stop(self) -> None:
-        """Stops the camera."""
-        self._looking.cancel()
-        if self._camera:
-            self._camera.stop()
-        self._camera, self.watching, self.texture = None, False, None
-
-    def framed(self, texture: Any) -> None:
-        """Takes a frame of the camera."""
-        self.texture = texture
-        self.ids.view.canvas.ask_update()
-
-    def _look(self, *_: Any) -> None:
-        if self.texture and not self.busy:
-            self.session.spawn(self.look(camera.picture_of(self.texture)))
-
-    async def look(self, frame: Image.Image) -> None:
-        """Looks for a code in a frame; most have none."""
-        self.busy = True
-        try:
-            link = await asyncio.to_thread(codes.find, frame)
-        finally:
-            self.busy = False
-        if link.startswith(LOGIN_LINK):
-            self.take(link)
 
 
 kv.load(__file__)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from kivy.app import App
-from kivy.clock import Clock
 from kivy.factory import Factory
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, StringProperty
@@ -14,7 +13,7 @@ from kivy.properties import BooleanProperty, StringProperty
 from app import clock, kv
 from app.widgets.listing import EMPTY, ListRow, heading
 from app.widgets.menu import Item
-from app.widgets.page import Page
+from app.widgets.people_page import PeoplePage
 from hongyan_client.model import ContactRequest
 
 ROW = 78.0
@@ -34,24 +33,10 @@ class RequestRow(ListRow):
         self.listing.dispatch("on_menu", self.key, (left - dp(100), bottom))
 
 
-class NewFriends(Page):
+class NewFriends(PeoplePage):
     """The list of requests."""
 
-    def entered(self) -> None:
-        self._refresh = Clock.create_trigger(self._load, 0.05)
-        self.session.bind(on_people=self._refresh)
-        App.get_running_app().words.bind(language=self._refresh)
-        self._load()
-
-    def left(self) -> None:
-        self.session.unbind(on_people=self._refresh)
-        App.get_running_app().words.unbind(language=self._refresh)
-        self._refresh.cancel()
-
-    def _load(self, *_: Any) -> None:
-        self.session.spawn(self._show())
-
-    async def _show(self) -> None:
+    async def read(self) -> None:
         words = App.get_running_app().words
         requests = await self.session.client.contact_requests()
         data: list[dict[str, Any]] = []

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kivy.app import App
-from kivy.clock import Clock
 from kivy.core.clipboard import Clipboard
 from kivy.factory import Factory
 from kivy.properties import (
@@ -19,7 +18,7 @@ from kivy.uix.boxlayout import BoxLayout
 
 from app import clock, kv
 from app.text import RichText
-from app.widgets.page import Page
+from app.widgets.people_page import PeoplePage
 from hongyan_client.errors import Unavailable
 from hongyan_client.model import ContactRequest
 
@@ -58,7 +57,7 @@ class PersonCard(BoxLayout):
     signature = StringProperty("")
 
 
-class Person(Page):
+class Person(PeoplePage):
     """What is shown follows from `kind`: oneself, a friend, who asks, who was asked, a stranger.
 
     `source` says how the account came upon the person: search, code (with the code), group (with
@@ -98,20 +97,15 @@ class Person(Page):
         super().__init__(user_id=user_id, title=words("person.title"), **options)
         self._source = "search" if source == "chat" else source
         self._conversation_id, self._seq, self._code = conversation_id, seq, code
-        self._refresh = Clock.create_trigger(self._load, 0.05)
 
     def entered(self) -> None:
-        self.session.bind(on_people=self._refresh)
-        App.get_running_app().words.bind(language=self._refresh)
         self.session.watch("person", [self.user_id])
-        self._load()
+        super().entered()
         self.session.spawn(self._ask())
 
     def left(self) -> None:
-        self.session.unbind(on_people=self._refresh)
-        App.get_running_app().words.unbind(language=self._refresh)
+        super().left()
         self.session.watch("person", ())
-        self._refresh.cancel()
 
     async def _ask(self) -> None:
         """Gets the profile as it is now; what the cache has is shown while the server is away."""
@@ -123,11 +117,7 @@ class Person(Page):
 
     # What is shown
 
-    def _load(self, *_: Any) -> None:
-        if self.session.signed_in:
-            self.session.spawn(self._show())
-
-    async def _show(self) -> None:
+    async def read(self) -> None:
         session, client = self.session, self.session.client
         words = App.get_running_app().words
         user, contact = session.user(self.user_id), client.contact(self.user_id)
@@ -236,7 +226,7 @@ class Person(Page):
                 conversation_id=self._conversation_id if self._source == "group" else "",
             )
         app.tell("contacts.friends_now" if asked.state == "accepted" else "contacts.asked")
-        self._load()
+        self.read_again()
 
     def accept(self) -> None:
         """Accepts the person's request."""
@@ -245,7 +235,7 @@ class Person(Page):
     async def _accept(self) -> None:
         await self.session.client.accept_contact(self.user_id)
         App.get_running_app().tell("contacts.friends_now")
-        self._load()
+        self.read_again()
 
     def change_remark(self) -> None:
         """Asks for the account's own name for the friend."""
@@ -273,7 +263,7 @@ class Person(Page):
         chosen = await app.pick("pick_tags", chosen=list(self.tags))
         if chosen is not None:
             await self.session.client.update_contact(self.user_id, tags=chosen)
-            self._load()
+            self.read_again()
 
     def star(self, starred: bool) -> None:
         """Puts the friend above the others, or back."""

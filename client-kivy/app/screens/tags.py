@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from kivy.app import App
-from kivy.clock import Clock
 from kivy.properties import DictProperty, StringProperty
 
 from app import book, kv
@@ -14,36 +13,15 @@ from app.session import Session
 from app.widgets.listing import row
 from app.widgets.menu import Item
 from app.widgets.page import Page
+from app.widgets.people_page import PeoplePage
 
 LENGTH, MOST = 32, 20
 
 
-class _Kept(Page):
-    """A page that shows anew what it has when people have changed."""
-
-    def entered(self) -> None:
-        self._refresh = Clock.create_trigger(self._load, 0.05)
-        self.session.bind(on_people=self._refresh)
-        App.get_running_app().words.bind(language=self._refresh)
-        self._load()
-
-    def left(self) -> None:
-        self.session.unbind(on_people=self._refresh)
-        App.get_running_app().words.unbind(language=self._refresh)
-        self._refresh.cancel()
-
-    def _load(self, *_: Any) -> None:
-        if self.session.signed_in:
-            self.session.spawn(self._show())
-
-    async def _show(self) -> None:
-        raise NotImplementedError
-
-
-class Tags(_Kept):
+class Tags(PeoplePage):
     """All tags, each with how many friends have it."""
 
-    async def _show(self) -> None:
+    async def read(self) -> None:
         friends = await book.friends(self.session)
         found = book.tags(it.contact for it in friends)
         names = {it.user_id: it.name for it in friends}
@@ -91,7 +69,7 @@ class Tags(_Kept):
             await add_people(self.session, name)
 
 
-class Tag(_Kept):
+class Tag(PeoplePage):
     """The friends who have one tag."""
 
     tag = StringProperty("")
@@ -99,7 +77,7 @@ class Tag(_Kept):
     def __init__(self, tag: str, **options: Any) -> None:
         super().__init__(title=tag, tag=tag, **options)
 
-    async def _show(self) -> None:
+    async def read(self) -> None:
         friends = await book.friends(self.session)
         found = [it for it in friends if self.tag in it.contact.tags]
         self.title = f"{self.tag} ({len(found)})"
@@ -148,7 +126,7 @@ class Tag(_Kept):
 
     async def _rename(self) -> None:
         self.tag = await rename(self.session, self.tag)
-        self._load()
+        self.read_again()
 
     def delete(self) -> None:
         """Takes the tag off everybody."""
