@@ -25,6 +25,7 @@ class RoundRect(BorderImage):
         self._radius = tuple(radius)
         self._drawn: tuple[int, ...] | None = None
         super().__init__(**options)
+        self._drawn = None  # Kivy sets its own border after the size
         self._shape()
 
     @property
