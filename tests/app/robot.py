@@ -193,6 +193,7 @@ class Robot:
         app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
+        app.desk.chats.leave_search()
         app.desk.tab = "chats"
         app.preferences.looks, app.preferences.language, app.preferences.scale = "light", "zh", 1.0
         await self.resize(*self._size)

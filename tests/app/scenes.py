@@ -167,15 +167,7 @@ async def _settings(stage: Stage) -> None:
 
 @scene("dialog")
 async def _dialog(stage: Stage) -> None:
-    words = stage.app.words
-    stage.app.session.spawn(
-        stage.app.dialogs.confirm(
-            words("settings.logout"),
-            words("chats.none_hint"),
-            yes=words("settings.logout"),
-            danger=True,
-        )
-    )
+    stage.app.desk.settings.ask_logout()
     await stage.robot.frames(6)
 
 
