@@ -35,6 +35,8 @@ class CodeLogin(CodeReader):
         self._claiming: asyncio.Task[Any] | None = None
         # Only one of them is in the tree: what is not would be gone.
         self._ways, self._wait = self.ids.ways.__self__, self.ids.wait.__self__
+        # And what is not has rules that ask this page, which therefore may not go before it.
+        self._ways.page = self._wait.page = self
         self._show()
 
     def entered(self, link: str = "") -> None:
