@@ -190,6 +190,7 @@ class Robot:
         while app.dialogs.is_open:
             app.dialogs.close()
             await self.frames(2)
+        app.close_code_login()
         app.entry.form = "welcome"
         app.desk.leave_all()
         app.desk.chat.close()
