@@ -81,11 +81,15 @@ class Robot:
 
     async def click(self, widget: Widget, button: str = "left") -> None:
         """Presses a widget in its middle and lets go, once it stands still."""
+        await self.rest(widget)
+        await self.click_at(*widget.to_window(*widget.center), button)
+
+    async def rest(self, widget: Widget) -> None:
+        """Waits until a widget stands still."""
         place, now = None, widget.to_window(*widget.center)
         while now != place:
             await self.frames(2)
             place, now = now, widget.to_window(*widget.center)
-        await self.click_at(*now, button)
 
     async def click_at(self, x: float, y: float, button: str = "left") -> None:
         """Presses a place of the window and lets go."""
@@ -138,10 +142,10 @@ class Robot:
         """Presses what has a text, anywhere or inside a widget."""
         while True:
             widget = await until(lambda: self._saying(text, inside), text)
-            await self.frames(2)
+            await self.rest(widget)
             # Rows of lists are shared: what this one shows may have just changed.
             if widget is self._saying(text, inside):
-                return await self.click(widget)
+                return await self.click_at(*widget.to_window(*widget.center))
 
     def _saying(self, text: str, inside: Widget | None) -> Widget | None:
         """Returns the first widget that can be seen, pressed, and has a text."""

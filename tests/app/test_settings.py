@@ -187,6 +187,7 @@ async def test_the_cache_is_cleared_and_what_is_not_sent_stays(
     await say(bo, id, "在吗")
     session = app.session
     await until(lambda: session.client.known_messages(id), "it is here")
+    await session.client.clear_pictures()  # those of other tests
     pictures = session.client.home / "pictures"
     pictures.mkdir(exist_ok=True)
     (pictures / "old.96").write_bytes(b"x" * 2_048)

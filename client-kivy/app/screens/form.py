@@ -67,8 +67,8 @@ class Form(BoxLayout):
         return text if name == "password" else text.strip()
 
     def forget(self) -> None:
-        """Empties what is secret."""
-        for name in ("password", "code"):
+        """Empties it for whoever comes next."""
+        for name in FIELDS.values():
             if it := self.field(name):
                 it.text, it.seen = "", False
         self.sent_to = ""
