@@ -126,7 +126,7 @@ async def serve() -> None:
         begin,
         read,
         policy=policy(settings),
-        passwords=Passwords(),
+        passwords=Passwords(settings.password_memory_mib),
         limits=limits,
         post=post,
         sign=sign,

@@ -10,16 +10,16 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.common.errors import Invalid
 
-# A hash takes 64 MiB and a core for a tenth of a second: so many at once, the others wait.
+# A hash takes its memory and a core for a tenth of a second: so many at once, the others wait.
 HASHES_AT_ONCE = 2
 COMMON = Path(__file__).with_name("common_passwords.txt")
 
 
 class Passwords:
-    """Hashes and checks passwords, never on the event loop."""
+    """Hashes and checks passwords, never on the event loop; each hash says what it took."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, memory_mib: int = 64) -> None:
+        self._hasher = PasswordHasher(memory_cost=memory_mib * 1024)
         self._turn = asyncio.Semaphore(HASHES_AT_ONCE)
         # Checked when there is no account, so that an unknown address costs the same time.
         self._nobody = self._hasher.hash("nobody has this password")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from services.common.settings import AdminSettings, DatabaseSettings, RedisSettings, ServiceSettings
 
@@ -24,6 +24,9 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings, AdminSettings):
     """Where mail lands as .eml files when there is no smtp_url."""
     mail_from: str = "Hongyan <hongyan@localhost>"
     """The sender of mails."""
+    password_memory_mib: int = Field(64, ge=8, le=4096)
+    """How much memory the hash of a password takes: the more, the dearer is a guess. Those
+    that are there keep theirs."""
     code_minutes: float = 10.0
     """How long a mailed code works."""
     code_tries: int = 5

@@ -103,7 +103,7 @@ class VerifyPod(Service):
             self._begin,
             self._read,
             policy=policy(Settings(**settings)),
-            passwords=Passwords(),
+            passwords=Passwords(memory_mib=8),
             limits=SharedLimits(redis),
             post=self.post,
             sign=lambda caller, now: (self.signer.sign(caller, now), int(now) + LIFETIME_SECONDS),

@@ -120,7 +120,7 @@ async def world(migrated, tmp_path) -> AsyncIterator[World]:
         begin,
         read,
         policy=POLICY,
-        passwords=Passwords(),
+        passwords=Passwords(memory_mib=8),
         limits=desk,
         post=desk,
         sign=lambda caller, now: (f"{caller.user_id}.{caller.session_id}", now + 900),

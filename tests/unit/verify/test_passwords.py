@@ -34,7 +34,7 @@ async def test_only_so_many_hashes_are_made_at_once(monkeypatch):
     running, most = 0, 0
 
     class Counted(argon2.PasswordHasher):
-        def __init__(self):
+        def __init__(self, **_: object) -> None:
             super().__init__(time_cost=1, memory_cost=512, parallelism=1)
 
         def hash(self, password, *, salt=None):
