@@ -67,8 +67,8 @@ class Form(BoxLayout):
         return text if name == "password" else text.strip()
 
     def forget(self) -> None:
-        """Empties it for whoever comes next."""
-        for name in FIELDS.values():
+        """Empties it but for the address: who has logged out may log in again."""
+        for name in ("name", "code", "password"):
             if it := self.field(name):
                 it.text, it.seen = "", False
         self.sent_to = ""
