@@ -73,11 +73,12 @@ class Robot:
         return [it.text for it in self.shown() if getattr(it, "text", "")]
 
     async def sees(self, text: str) -> None:
-        """Waits for a text to be seen, as a whole or as a part."""
+        """Waits for a text to be seen, as a whole or as a part, and to have its place."""
         try:
             await until(lambda: any(text in it for it in self.texts()), text)
         except TimeoutError:
             raise AssertionError(f"{text!r} is not among {self.texts()}") from None
+        await self.frames(2)
 
     async def click(self, widget: Widget, button: str = "left") -> None:
         """Presses a widget in its middle and lets go, once it stands still."""
