@@ -35,13 +35,14 @@ class Files(Page):
     ) -> None:
         super().__init__(title=title, **options)
         self._suffixes = tuple(it.lower() for it in suffixes)
-        self._start = Path(start) if start else Path.home()
+        self._start = self._wanted = Path(start) if start else Path.home()
 
     def entered(self) -> None:
         self.show(self._start)
 
     def show(self, folder: Path) -> None:
         """Shows what is in a folder."""
+        self._wanted = folder
         self.session.spawn(self._show(folder))
 
     async def _show(self, folder: Path) -> None:
@@ -51,6 +52,8 @@ class Files(Page):
         except OSError as error:
             app.tell("files.closed", why=error.strerror or str(error))
             return
+        if folder != self._wanted:
+            return  # another one was asked for meanwhile
         self.folder = str(folder)
         data = [row(UP, app.words("files.up"), icon="arrow_up")] if folder.parent != folder else []
         data += [
