@@ -30,8 +30,6 @@ DIFFERENCE_ATTEMPTS = 6
 # show the conversation, and others are told of its head; beyond, everybody is.
 SMALL_GROUP = 200
 LARGE_GROUP = 2_000
-# Among more than this, cursors are told to nobody but the devices of whom they are.
-TICKS_GROUP = 200
 
 LINKS = Gauge("hongyan_chat_links", "Gates that are attached.")
 BATCH = Histogram(
@@ -300,9 +298,8 @@ class Links(link_pb2_grpc.LinkServiceServicer):
             self._push(members, push, delivery)
 
     def moved(self, cursors: list[Moved]) -> None:
-        """Tells members of cursors that moved."""
+        """Tells of cursors that moved: the two of a direct chat, and in a group the user alone."""
         for it in cursors:
-            few = len(it.members) <= TICKS_GROUP
             read, received = gate_pb2.ConnectResponse(), gate_pb2.ConnectResponse()
             if it.now.read_seq > it.before.read_seq:
                 event = read.events.add().read_moved
@@ -314,12 +311,10 @@ class Links(link_pb2_grpc.LinkServiceServicer):
                 moved.conversation_id = it.conversation_id
                 moved.user_id = it.user_id
                 moved.received_seq = it.now.received_seq
-            everybody = it.members if few else (it.user_id,)
-            readers = it.readers if few else (it.user_id,)
-            if read.events and readers == everybody:
+            if read.events and it.readers == it.members:
                 read.MergeFrom(received)
                 received.Clear()
-            for users, frame in ((readers, read), (everybody, received)):
+            for users, frame in ((it.readers, read), (it.members, received)):
                 if frame.events:
                     self._push(users, frame, link_pb2.Delivery())
 
