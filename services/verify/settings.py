@@ -24,7 +24,7 @@ class Settings(ServiceSettings, DatabaseSettings, RedisSettings, AdminSettings):
     """Where mail lands as .eml files when there is no smtp_url."""
     mail_from: str = "Hongyan <hongyan@localhost>"
     """The sender of mails."""
-    password_memory_mib: int = Field(64, ge=8, le=4096)
+    password_memory_mib: int = Field(default=64, ge=8, le=4096)
     """How much memory the hash of a password takes: the more, the dearer is a guess. Those
     that are there keep theirs."""
     code_minutes: float = 10.0
