@@ -9,8 +9,8 @@ from typing import Any
 from kivy.clock import Clock
 from kivy.event import EventDispatcher
 from kivy.properties import BooleanProperty
-from kivy.utils import platform
 
+from app import phone
 from hongyan_client.login_codes import LOGIN_LINK
 from hongyan_client.tokens import TokenFile, TokenStore
 
@@ -34,7 +34,7 @@ class Desktop(EventDispatcher):
         super().__init__()
         self._app = app
         self._home = home
-        self.is_phone = platform in ("android", "ios")
+        self.is_phone = phone.is_phone()
         self.tokens: TokenStore = TokenFile(home / "tokens.json")
         self.instance: Any = None
         self.link = ""

@@ -183,6 +183,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code.renewed": ("已更换二维码", "There is another code now"),
     "code.file": ("鸿雁二维码", "Hongyan code"),
     # Scanning, and where links lead
+    "scan.below": ("在下面选择二维码的来源", "Choose below where the QR code is"),
     "scan.drop": ("把二维码图片拖到这里", "Drop a picture with a QR code here"),
     "scan.drop_hint": ("也可以从下面选择", "or choose below"),
     "scan.choose": ("选择图片", "Choose a picture"),
