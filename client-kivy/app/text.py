@@ -236,7 +236,7 @@ class _Lines:
                 return
         while not part.emoji and part.width > self._width and len(part.text) > 1:
             # A word that no line can hold, such as a link.
-            count = max(1, int(len(part.text) * (self._width - self._left) / part.width) - 1)
+            count = self._fitting(part, self._width - self._left)
             while count < len(part.text) and unicodedata.combining(part.text[count]):
                 count += 1
             head = replace(part, text=part.text[:count])
@@ -248,6 +248,17 @@ class _Lines:
                 return
             self._break()
         self._put(part)
+
+    def _fitting(self, part: _Part, room: float) -> int:
+        """Returns how many letters of a word are put into a room: one at least."""
+        count = max(1, int(len(part.text) * room / part.width) - 1)
+        while count > 1:
+            width = self._measure(part.text[:count], False, part.font)
+            if width <= room:
+                break
+            # Its first letters are wider than the others.
+            count = max(1, min(count - 1, int(count * room / width)))
+        return count
 
     def fit(self, text: str) -> None:
         """Puts as much into one line as there is room for."""

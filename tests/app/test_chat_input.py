@@ -194,6 +194,23 @@ async def test_too_long_a_text_is_told_and_kept(robot: Any, me: Device, town: To
     await until(lambda: "长" * 5_000 in words(talk.bo, talk.id), "it has arrived")
 
 
+async def test_a_book_in_one_line_is_pasted(robot: Any, me: Device, town: Town) -> None:
+    """It is wider than any texture until it is wrapped."""
+    talk = await Talkers.friends(robot, me, town)
+    await talk.open()
+    for book in ("今天天气真好，我们去公园散步吧。" * 70 + "😀", "好" * 20_000, "😀" * 3_000):
+        talk.input.focus = True
+        talk.input.text = ""
+        talk.input.insert_text(book)
+        await robot.frames(4)
+        assert talk.input.text == book
+    field = robot.app.desk.chats.ids.field.ids.input
+    field.insert_text("今天天气真好 😀" * 400)
+    await robot.frames(4)
+    assert field.text
+    robot.app.desk.chats.leave_search()
+
+
 async def test_what_is_written_is_kept_on_this_device_within_a_second(
     robot: Any, me: Device, town: Town
 ) -> None:

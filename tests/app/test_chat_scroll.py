@@ -199,3 +199,18 @@ async def test_the_cursor_moves_only_while_somebody_looks(
     assert client.conversation(talk.id).unread_count == 1
     robot.app.back()
     await until(lambda: client.conversation(talk.id).unread_count == 0, "read now")
+
+
+async def test_rows_are_as_wide_as_the_list_whatever_the_window_was(
+    robot: Any, me: Device, town: Town
+) -> None:
+    talk = await Talkers.friends(robot, me, town)
+    await talk.i_say("在吗")
+    await talk.open()
+    await robot.sees("在吗")
+    for size in ((220, 160), (360, 400), (1100, 720)):
+        await robot.resize(*size)
+    mine = row(robot, "在吗")
+    bubble = mine.ids["bubble"]
+    assert mine.width == talk.view.width
+    assert mine.width - bubble.right < 120, "it stands at the right edge"

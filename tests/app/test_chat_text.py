@@ -99,3 +99,11 @@ def test_a_place_in_a_text_is_found_again() -> None:
         assert shape.index_at(left + 1, top + 2) == at
     assert shape.index_at(1e6, 1e6) == len(text)
     assert shape.index_at(-5, -5) == 0
+
+
+def test_no_line_of_a_long_word_is_wider_than_there_is_room() -> None:
+    """Its first letters are wider than the others."""
+    text = "WWWWWmicroscopicsilicovolcanoconiosis" + "i" * 300 + "W" * 40
+    shape = layout(text, 15, 300)
+    assert "".join(it.text for it in shape.runs) == text
+    assert max(it.left + it.width for it in shape.runs) <= 300

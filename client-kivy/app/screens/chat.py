@@ -169,6 +169,8 @@ class Chat(BoxLayout):
 
     def look_again(self, *_: Any) -> None:
         """Measures every row anew: words, names, sizes or what is selected changed."""
+        # Rows that are asked for before the next frame are as wide as the list is by now.
+        self._look = None
         self.reading.thread.forget_rows()
         self._refresh()
 

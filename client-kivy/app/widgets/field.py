@@ -1,10 +1,11 @@
 """Fields to write in, with emoji in colour; backspace takes a whole emoji."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kivy.app import App
+from kivy.clock import Clock
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     ClearBuffers,
@@ -26,6 +27,10 @@ from app import fallback, input_method, kv
 from app.clusters import CLUSTER
 from app.fonts import UI
 from app.text import EMOJI_WIDTH, emoji_texture, run_texture, width_of
+
+WIDEST = 4_096
+"""How wide a line is drawn, in pixels: every graphics driver has textures of this size."""
+BLINK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,19 @@ class Field(TextInput):
             self.fbind(name, self._recolor)
         for name in ("composition", "cursor_pos", "focus"):
             self.fbind(name, self._show_composition)
+        self._stand_still = Clock.create_trigger(self._still, BLINK_SECONDS)
+        for name in ("text", "cursor", "focus"):
+            self.fbind(name, self._blink)
+
+    def _blink(self, *_: Any) -> None:
+        """Has the cursor blink for a while: each time, the whole window is drawn."""
+        self._stand_still.cancel()
+        self.cursor_blink = True
+        if self.focus:
+            self._stand_still()
+
+    def _still(self, *_: Any) -> None:
+        self.cursor_blink = False
 
     def _recolor(self, *_: Any) -> None:
         self._trigger_refresh_text()
@@ -87,6 +105,21 @@ class Field(TextInput):
             at = match.end()
         return found + _letters(text[at:], size)
 
+    @staticmethod
+    def _drawable(parts: list[Part]) -> list[Part]:
+        """Returns what of a line is drawn. What is pasted is one line until it is wrapped, and
+        may be as long as a book."""
+        room, kept = float(WIDEST), list[Part]()
+        for part in parts:
+            if part.width > room:
+                count = 0 if part.emoji else int(len(part.text) * room / part.width)
+                if count:
+                    kept.append(replace(part, text=part.text[:count], width=room))
+                break
+            kept.append(part)
+            room -= part.width
+        return kept
+
     def _create_line_label(self, text: str, hint: bool = False) -> Any:
         size = int(self.font_size)
         if self._label_cached is None:  # Kivy asks it how high a line is at least
@@ -95,9 +128,9 @@ class Field(TextInput):
         text = text.replace("\n", "").replace("\t", "    ")
         if self.password and not hint:
             text = self.password_mask * len(text)
-        parts = self._parts(text)
+        parts = self._drawable(self._parts(text))
         if len(parts) <= 1 and not any(it.emoji or it.font != UI for it in parts):
-            return run_texture(text or " ", size, color, False)
+            return run_texture(parts[0].text if parts else " ", size, color, False)
         height = run_texture("字", size, color, False).height
         frame = Fbo(size=(max(1, int(sum(it.width for it in parts))), height))
         with frame:
