@@ -111,7 +111,7 @@ class Rows:
             "muted": chat.muted(self.now),
             "pinned": it.settings.pinned,
             "selected": it.conversation_id == selected,
-            "online": bool(peer_id and self._session.client.presence(peer_id).online),
+            "online": bool(peer_id) and self._session.is_online(peer_id),
             "bot": bool(peer and peer.bot),
             "texture": self._faces.of(it),
         }

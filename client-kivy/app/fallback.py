@@ -13,7 +13,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from fontTools.ttLib import TTFont, TTLibError
 from kivy.core.text import LabelBase
 from kivy.graphics.texture import Texture
 from PIL import Image, ImageDraw, ImageFont, features
@@ -23,10 +22,14 @@ from app.bidi import RIGHT_TO_LEFT
 from app.fonts import UI
 from hongyan_client import pictures
 
-# What every font with Han letters has; nothing is looked up for it.
-ORDINARY = re.compile(
-    "[\x00-\x7f\xa0-\xff\u2010-\u2027\u3000-\u303f\u3040-\u30ff\u4e00-\u9fa5\uac00-\ud7a3\uff01-\uff5e]*"
-)
+# What every font with Han letters has; nothing is looked up for it. That of a bundle has the
+# frequent ones alone.
+COMMON = "\x00-\x7f\xa0-\xff\u2010-\u2027\u3000-\u303f\u3040-\u30ff\uff01-\uff5e"
+ORDINARY = {
+    True: re.compile(f"[{COMMON}]*"),
+    False: re.compile(f"[{COMMON}\u4e00-\u9fa5\uac00-\ud7a3]*"),
+}
+HAN = ("CJK", "HANGUL")
 COMPLEX = re.compile(
     "[\u0590-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff\ufb1d-\ufdff\ufe70-\ufeff]"
 )
@@ -76,6 +79,8 @@ def _ranges(path: Path) -> tuple[list[int], list[int]]:
 
 
 def _read_ranges(path: Path) -> tuple[list[int], list[int]]:
+    from fontTools.ttLib import TTFont, TTLibError  # noqa: PLC0415 - once for each font
+
     try:
         with TTFont(str(path), lazy=True, fontNumber=0) as font:
             codes = sorted(font.getBestCmap() or {})
@@ -98,16 +103,35 @@ def _has(path: Path, code: int) -> bool:
     return at >= 0 and code <= last[at]
 
 
+@cache
+def _own() -> Path | None:
+    return fonts.own()
+
+
+@cache
+def _ordinary() -> re.Pattern[str]:
+    own = _own()
+    return ORDINARY[own is not None and own.parent == fonts.BUNDLED]
+
+
+def is_ordinary(text: str) -> bool:
+    """Says whether the app's own font is known to have all of a text."""
+    return _ordinary().fullmatch(text) is not None
+
+
 @lru_cache(maxsize=4_096)
 def font_of(char: str) -> str:
     """Returns the name of a font that has a letter; the app's own when none has it."""
-    if ORDINARY.fullmatch(char) or unicodedata.category(char) in ("Cf", "Mn", "Cc"):
+    if is_ordinary(char) or unicodedata.category(char) in ("Cf", "Mn", "Cc"):
         return UI
-    own, _ = fonts._han()
+    own = _own()
     if own is None or _has(own, ord(char)):
         return UI
+    name = unicodedata.name(char, "").partition(" ")[0]
+    if name in HAN and (han := fonts.system_han()) and _has(han, ord(char)):
+        return _registered(han)
     files = _files()
-    script = unicodedata.name(char, "").partition(" ")[0].title()
+    script = name.title()
     narrow = [
         it
         for it in files
@@ -132,7 +156,7 @@ _PATHS: dict[str, Path] = {}
 
 def spread(text: str) -> list[tuple[str, str]]:
     """Cuts a text where the font changes; marks stay with the letter that they stand on."""
-    if ORDINARY.fullmatch(text):
+    if is_ordinary(text):
         return [(text, UI)]
     found: list[tuple[str, str]] = []
     for char in text:

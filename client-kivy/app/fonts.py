@@ -59,9 +59,19 @@ def _bundled() -> tuple[Path, Path] | None:
     return regular, bold
 
 
+def own() -> Path | None:
+    """Returns the file of the app's own letters."""
+    return (_bundled() or _han())[0]
+
+
+def system_han() -> Path | None:
+    """Returns a file of the system with Han letters: it has the rare ones that a bundle lacks."""
+    return _han()[0]
+
+
 def _han() -> tuple[Path | None, Path | None]:
-    """Returns files with Han letters, regular and bold."""
-    found = [Path(it) for it in pictures.font_paths()]
+    """Returns files of the system with Han letters, regular and bold."""
+    found = [it for it in pictures.font_paths() if it.parent != BUNDLED]
     regular = next((it for it in found if "Regular" in it.name or "wqy" in it.name), None)
     regular = regular or (found[0] if found else None)
     bold = next((it for it in found if "Bold" in it.name and "Semi" not in it.name), None)
@@ -73,12 +83,10 @@ def _face(path: Path | None) -> Path | None:
     which has the Japanese forms."""
     if path is None or path.suffix.lower() != ".ttc":
         return path
-    # What has its own fonts, such as a phone, needs no reader of collections.
-    from fontTools.ttLib import TTCollection  # noqa: PLC0415
-
     kept = _cache() / f"{path.stem}-SC.otf"
     if not kept.exists():
-        from fontTools.ttLib import TTCollection  # noqa: PLC0415 - once in the life of a machine
+        # Once in the life of a machine, and never where there are fonts of a bundle.
+        from fontTools.ttLib import TTCollection  # noqa: PLC0415
 
         with TTCollection(str(path), lazy=True) as fonts:
             chosen = next(

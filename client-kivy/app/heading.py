@@ -107,7 +107,7 @@ class Heading:
         if not self._watched or self._watched == self._session.user_id:
             return ""
         presence = self._session.client.presence(self._watched)
-        if presence.online:
+        if self._session.is_online(self._watched):
             return words("chat.online")
         if presence.active_at is None:
             return ""

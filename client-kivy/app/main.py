@@ -91,7 +91,7 @@ class HongyanApp(App):
         self.session.bind(signed_in=self._choose)
         self._choose()
         self.pace = Pace()
-        self.session.bind(on_messages=self.wake)
+        self.session.bind(on_messages=self.wake, on_signed_out=self._ended)
         phone.watch(self._keep_off)
         return self.root_layer
 
@@ -146,6 +146,14 @@ class HongyanApp(App):
     def refused(self, reason: str) -> None:
         """Says what the server refused; without a reason it could not be asked."""
         self.toast.say(self.words.refusal(reason) if reason else self.words("error.away"))
+
+    def _ended(self, _: Any, reason: str) -> None:
+        """Says why there is a door all at once, unless it was gone to."""
+        if reason in ("LOGGED_OUT", "ACCOUNT_DELETED"):
+            return
+        known = self.words.refusal(reason) if reason == "ACCOUNT_SUSPENDED" else ""
+        text = known or self.words("ended.text")
+        self.session.spawn(self.dialogs.inform(self.words("ended.title"), text))
 
     # What screens ask for
 

@@ -298,6 +298,14 @@ class Session(EventDispatcher):
             self._watched[place] = watched
             self.client.watch(it for ids in self._watched.values() for it in ids)
 
+    def is_online(self, user_id: str) -> bool:
+        """Says whether somebody is known to be online; without a connection nobody is."""
+        return self.state == "online" and self.client.presence(user_id).online is True
+
+    def on_state(self, *_: Any) -> None:
+        self.dispatch("on_people")
+        self.dispatch("on_chats")
+
     # What people and chats are called
 
     def user(self, user_id: str) -> User | None:

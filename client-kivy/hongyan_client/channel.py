@@ -1,6 +1,7 @@
 """A connection to the gateway: its address, unary calls with deadlines, errors made readable."""
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,8 @@ from hongyan_client.errors import (
 Reply = TypeVar("Reply")
 
 CALL_SECONDS = 10.0
+# A name in any letters, or an address of either kind.
+HOST = re.compile(r"[\w.:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,13 @@ class Address:
     def parse(cls, text: str) -> "Address":
         """Reads "http://host:port", "https://host" or "host:port"; raises ValueError."""
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not HOST.fullmatch(host):
             raise ValueError(f"{text!r} is no address such as http://127.0.0.1:8080")
         if parts.path not in ("", "/") or parts.query or parts.username:
             raise ValueError(f"{text!r}: an address is a scheme, a host and a port only")
         secure = parts.scheme == "https"
-        return cls(parts.hostname, parts.port or (443 if secure else 80), secure)
+        return cls(host, parts.port or (443 if secure else 80), secure)
 
 
 class Codec(CodecBase):

@@ -5,6 +5,7 @@ import unicodedata
 
 # Its phrases cost 44 MB of memory and tell nothing about names; surnames are below.
 os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
+os.environ.setdefault("PYPINYIN_NO_DICT_COPY", "true")
 
 from pypinyin import Style, lazy_pinyin
 

@@ -2,8 +2,8 @@
 
     python -m tests.app.measure
 
-prints a table and writes .hongyan/client.json. The system and the app run on this machine; with
-software rendering, as here, a frame costs more than with a graphics card.
+prints a table and writes .hongyan/client.json. The system and the app run on this machine, the app
+with the fonts of its bundle; with software rendering a frame costs more than with a graphics card.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+import packing.fonts
 from loadtest.accounts import OPEN_LIMITS, PASSWORD
 from services.embedded.settings import Settings
 from services.embedded.system import System
@@ -25,6 +26,8 @@ from tests.faults.people import Device, Town
 
 MANY, PER_SECOND, SECONDS = 10_000, 20, 15
 IDLE_SECONDS = 20
+REST_SECONDS = 15
+"""After so long nothing moves: the cursor has blinked for ten seconds."""
 MIB = 1024 * 1024
 
 
@@ -32,7 +35,8 @@ class App:
     """The app as a process of its own."""
 
     def __init__(self, address: str, home: Path) -> None:
-        self._arguments = ["-m", "tests.app.measured", "--address", address, "--home", str(home)]
+        places = ("--home", str(home), "--fonts", str(home.parent / "fonts"))
+        self._arguments = ["-m", "tests.app.measured", "--address", address, *places]
 
     async def __aenter__(self) -> "App":
         self._process = await asyncio.create_subprocess_exec(
@@ -61,6 +65,8 @@ async def measure() -> dict[str, Any]:
     """Returns all figures."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
+        say("the fonts of a bundle are made")
+        await asyncio.to_thread(packing.fonts.make, home / "fonts")
         settings = Settings(home=home / "system", port=0)
         async with System(settings, environment=OPEN_LIMITS) as system, Town(system, home) as town:
             return await _measure(system, town, home / "profile")
@@ -90,7 +96,7 @@ async def _measure(system: System, town: Town, profile: Path) -> dict[str, Any]:
         await trickle(bo, id)
         found[f"{PER_SECOND} messages a second"] = await app.ask("tell")
         found[f"scrolling {MANY} messages"] = await app.ask(f"scroll {SECONDS}")
-        await asyncio.sleep(5)
+        await asyncio.sleep(REST_SECONDS)
         found["idle"] = idle(app.process)
     async with App("http://127.0.0.1:9", profile) as app:
         found["start, offline"] = await app.ask("times")

@@ -1,6 +1,6 @@
 """The app as a process of its own that does what lines of its standard input say.
 
-    python -m tests.app.measured --address URL --home FOLDER
+    python -m tests.app.measured --address URL --home FOLDER --fonts FOLDER
 
 `times` tells when the window and the chats were there, `open ID` opens a chat, `frames` begins to
 note frames, `tell` tells how long they took, `scroll SECONDS` scrolls up, `write TEXT` and `send`
@@ -19,7 +19,8 @@ from typing import Any
 
 STARTED = time.perf_counter()
 
-from app.main import HongyanApp  # noqa: E402 - how long it takes counts
+from app import fonts  # noqa: E402 - how long it takes counts
+from app.main import HongyanApp  # noqa: E402
 
 
 class Measured(HongyanApp):
@@ -132,5 +133,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="The app as a process that is measured.")
     parser.add_argument("--address", required=True)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--fonts", type=Path, default=fonts.BUNDLED, help="those of a bundle")
     chosen = parser.parse_args()
+    fonts.BUNDLED = chosen.fonts
     asyncio.run(Measured(chosen.address, chosen.home).run_until_closed())

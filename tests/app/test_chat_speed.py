@@ -45,6 +45,31 @@ async def test_an_arriving_message_costs_one_row_and_no_new_widgets(
     assert len(view.children) <= 30
 
 
+async def test_while_nothing_happens_nothing_is_drawn(robot: Any, me: Device, town: Town) -> None:
+    """A cursor that blinks draws the whole window: it does so for a while only."""
+    from kivy.clock import Clock  # noqa: PLC0415
+    from kivy.core.window import Window  # noqa: PLC0415
+
+    talk = await Talkers.friends(robot, me, town)
+    await talk.open()
+    await robot.write(talk.input, "在")
+    assert talk.input.cursor_blink
+    await robot.calm()
+    talk.input._still()
+    last = Clock.get_time()
+
+    def drawn(*_: Any) -> None:
+        nonlocal last
+        last = Clock.get_time()
+
+    Window.bind(on_flip=drawn)
+    await until(lambda: Clock.get_time() - last > 2, "two seconds without a frame that is drawn")
+    Window.unbind(on_flip=drawn)
+    assert not talk.input.cursor_blink
+    await robot.write(talk.input, "吗")
+    assert talk.input.cursor_blink
+
+
 async def test_an_own_message_and_its_ticks_cost_a_few_rows(
     robot: Any, me: Device, town: Town
 ) -> None:

@@ -1,6 +1,10 @@
 """Texts of many scripts: what an emoji is, where links are, and in which order letters stand."""
 
+import shutil
+from pathlib import Path
+
 import pytest
+from kivy import kivy_data_dir
 
 from app import bidi, clusters, emoji, fallback, fonts, rows
 from app.clusters import CLUSTER
@@ -107,3 +111,28 @@ def test_no_line_of_a_long_word_is_wider_than_there_is_room() -> None:
     shape = layout(text, 15, 300)
     assert "".join(it.text for it in shape.runs) == text
     assert max(it.left + it.width for it in shape.runs) <= 300
+
+
+def test_rare_letters_that_a_bundle_lacks_come_from_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = (fallback._own, fallback._ordinary, fallback.font_of)
+    for it in kept:
+        it.cache_clear()
+    monkeypatch.setattr(fonts, "BUNDLED", tmp_path)
+    monkeypatch.setenv("HONGYAN_FONT", "")
+    monkeypatch.delenv("HONGYAN_FONT")
+    for weight in ("Regular", "Bold"):  # it has no Han letters at all
+        source = Path(kivy_data_dir) / "fonts" / f"Roboto-{weight}.ttf"
+        shutil.copy(source, tmp_path / f"HongyanHan-{weight}.otf")
+    try:
+        assert fonts.own() == tmp_path / "HongyanHan-Regular.otf"
+        found = fallback.spread("ab喆堃")
+        assert [it for it, _ in found] == ["ab", "喆堃"]
+        assert found[0][1] == fonts.UI
+        assert found[1][1].startswith("FALLBACK ")
+    finally:
+        monkeypatch.undo()
+        for it in kept:
+            it.cache_clear()
+    assert fallback.font_of("喆") == fonts.UI

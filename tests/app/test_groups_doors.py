@@ -37,6 +37,11 @@ async def test_an_announcement_is_published_read_and_taken_down(
     page = app.desk.pages[-1]
     await fits(robot)
     await robot.write(page.ids.field, "周六晚七点，老地方 🍲")
+    app.back()  # not without a question
+    await robot.sees("放弃编辑？")
+    app.dialogs.close()
+    await robot.frames(3)
+    assert app.desk.pages[-1] is page
     await robot.press("发布")
     await robot.sees("所有成员都会收到通知")
     await robot.press("发布")

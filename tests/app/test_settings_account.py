@@ -28,6 +28,22 @@ async def until_sessions(device: Device, count: int) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_who_is_logged_out_elsewhere_is_told_why(robot: Any, me: Device) -> None:
+    app = robot.app
+    here = next(it for it in await app.session.client.sessions() if it.current)
+    await me.client.end_session(here.session_id)
+    await robot.sees("这台设备的登录已失效")
+    assert not app.session.signed_in
+    assert robot.outside() == []
+    app.back()
+    await robot.sees("见字如面")
+
+
+async def test_the_own_picture_leads_to_the_own_profile(robot: Any, me: Device) -> None:
+    await robot.click(robot.named("AvatarButton")[0])
+    await robot.sees("个人资料")
+
+
 async def test_devices_are_seen_and_logged_out(robot: Any, me: Device, town: Town) -> None:
     app = robot.app
     tablet = await town.second_device(me)

@@ -8,7 +8,7 @@ from kivy.properties import BooleanProperty, ObjectProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 
-from app import kv
+from app import kv, phone
 from app.widgets.page import Page
 
 
@@ -34,6 +34,7 @@ class AddFriend(Page):
         self._query = query
 
     def entered(self) -> None:
+        self.ids.query.focus = not phone.is_phone()
         known = self.session.client.known_user(self.session.user_id)
         self.handle = known.handle if known else ""
         self.session.spawn(self._know_me())

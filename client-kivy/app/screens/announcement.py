@@ -37,8 +37,8 @@ class Announcement(ReadPage):
         self.text, self.seq = group.announcement, group.announcement_seq
         if not self.may_announce:
             self.editing = False
-        elif not self.seq:
-            self.editing = True
+        elif not self.seq and not self.editing:
+            self.editing = self.ids.field.focus = True
         self.author_id = self.about = self.reading = ""
         if (message := self._message) and message.seq == self.seq:
             when = clock.full(message.created_at, self.now(), words)
@@ -59,8 +59,16 @@ class Announcement(ReadPage):
         self.ids.field.text, self.editing = self.text, True
         self.ids.field.focus = True
 
+    def unsaved(self) -> bool:
+        return bool(self.editing and self.ids.field.text.strip() not in ("", self.text.strip()))
+
     def give_up(self) -> None:
-        """Leaves it as it was."""
+        """Leaves it as it was; asks before, if something was written."""
+        self.session.spawn(self._give_up())
+
+    async def _give_up(self) -> None:
+        if self.unsaved() and not await self.may_discard():
+            return
         self.editing = False
         if not self.text:
             self.done()

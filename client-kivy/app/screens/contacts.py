@@ -115,7 +115,7 @@ class Contacts(BoxLayout):
         note = ""
         if friend.user and friend.user.bot:
             note = self._words("contacts.bot")
-        online = self.session.client.presence(friend.user_id).online is True
+        online = self.session.is_online(friend.user_id)
         return row(friend.user_id, friend.name, note=note, face=friend.user_id, online=online)
 
     def jump(self, letter: str) -> None:

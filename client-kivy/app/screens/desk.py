@@ -220,7 +220,7 @@ class Desk(BoxLayout):
     def back(self) -> bool:
         """Closes the newest page, or the chat where it hides the list; False: there is none."""
         if self.pages:
-            self.leave(self.pages[-1])
+            self.pages[-1].go_back()
             return True
         if self.chats.parent and self.chats.leave_search():
             return True

@@ -86,6 +86,7 @@ class Entry(FloatLayout):
         self.address = self.session.client.address
         if self.form != "welcome":
             self.shown.calm()
+            self.shown.begin()
 
     def _start_anew(self, *_: Any) -> None:
         self.form, self.away = "welcome", False

@@ -10,7 +10,7 @@ from kivy.clock import Clock
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from app import kv, passwords
+from app import kv, passwords, phone
 from app.widgets.form_field import FormField
 from hongyan_client.errors import DeadlineExceeded, ServerError, Unavailable
 
@@ -73,6 +73,12 @@ class Form(BoxLayout):
                 it.text, it.seen = "", False
         self.sent_to = ""
         self.calm()
+
+    def begin(self) -> None:
+        """Puts the cursor into the first empty field; a phone's keyboard would cover the form."""
+        fields = (self.ids[it].ids.field for it in self.checked())
+        if (empty := next((it for it in fields if not it.text), None)) and not phone.is_phone():
+            empty.focus = True
 
     def calm(self) -> None:
         """Takes all that was wrong back."""

@@ -164,7 +164,7 @@ class Person(PeoplePage):
 
     def _show_presence(self) -> None:
         words, presence = App.get_running_app().words, self.session.client.presence(self.user_id)
-        self.online = presence.online is True and self.kind != "me"
+        self.online = self.session.is_online(self.user_id) and self.kind != "me"
         if self.online:
             self.presence = words("person.online")
         elif presence.active_at and self.kind != "me":

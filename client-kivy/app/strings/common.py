@@ -32,6 +32,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "time.year": ("{year}年{month}月{day}日", "{year}/{month}/{day}"),
     "user.deleted": ("已注销用户", "Deleted account"),
     "you": ("你", "You"),
+    "discard.title": ("放弃编辑？", "Discard what you wrote?"),
+    "discard.text": ("写下的内容不会保存。", "It is not kept anywhere."),
+    "discard.yes": ("放弃", "Discard"),
+    "ended.title": ("已退出登录", "You are logged out"),
+    "ended.text": (
+        "这台设备的登录已失效：可能在另一台设备上被退出，或密码已修改。"
+        "聊天记录还在这台设备上，重新登录即可。",
+        "This device was logged out elsewhere, or the password was changed. "
+        "Your chats are still on it: log in again.",
+    ),
     "error.away": ("网络不可用，请稍后再试", "No connection. Try again later"),
     "error.unknown": ("出错了：{reason}", "It did not work: {reason}"),
     "reason.CREDENTIALS_INVALID": ("邮箱或密码不正确", "Wrong address or password"),

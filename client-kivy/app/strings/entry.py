@@ -24,7 +24,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "link.forgot": ("忘记密码？", "Forgot the password?"),
     "link.register": ("没有账号？注册", "No account? Make one"),
     "link.login": ("已有账号？登录", "Have an account? Log in"),
-    "link.remember": ("想起来了，去登录", "I know it: log in"),
+    "link.remember": ("想起来了，去登录", "Back to log in"),
     "code.sent": ("验证码已发送，请查收邮件", "A code is in your mail"),
     "code.sent_to": ("验证码已发送到 {email}", "A code was sent to {email}"),
     "password.set": ("密码已重设，请登录", "The password is set: log in"),

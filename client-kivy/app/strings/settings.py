@@ -13,7 +13,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "settings.about": ("关于鸿雁", "About Hongyan"),
     "settings.accounts": ("切换账号", "Switch account"),
     "settings.logout": ("退出登录", "Log out"),
-    "settings.system": ("跟随系统", "As the system"),
+    "settings.system": ("跟随系统", "Follow the system"),
     # Log out
     "logout.title": ("退出登录？", "Log out?"),
     "logout.text": (
@@ -208,10 +208,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Appearance
     "looks.title": ("外观", "Appearance"),
     "looks.mode": ("深色模式", "Dark mode"),
-    "looks.system": ("跟随系统", "As the system"),
+    "looks.system": ("跟随系统", "Follow the system"),
     "looks.light": ("浅色", "Light"),
     "looks.dark": ("深色", "Dark"),
-    "looks.size": ("字体大小", "Letter size"),
+    "looks.size": ("字体大小", "Text size"),
     "looks.sample": ("今天傍晚的晚霞真好看 🌇", "The sky is lovely this evening 🌇"),
     "looks.sample_answer": ("等我，一起去江边走走！", "Wait for me, let us walk along the river!"),
     "looks.chat": ("聊天", "Chats"),

@@ -33,6 +33,10 @@ class Dialog(BoxLayout):
     limit = NumericProperty(0)
     answer = ObjectProperty(None, allownone=True)
 
+    def is_written(self) -> bool:
+        """Says whether another text stands in the field."""
+        return bool(self.asks_text and self.ids.field.text != self.value)
+
 
 class Dialogs(FloatLayout):
     """Lies over the app while there is a question; a press beside it, or Escape, answers no."""
@@ -50,6 +54,11 @@ class Dialogs(FloatLayout):
             danger=danger,
         )
         return bool(await self._wait(dialog, refused=False))
+
+    async def inform(self, title: str, text: str = "") -> None:
+        """Says something that must not be overlooked."""
+        words = App.get_running_app().words
+        await self._wait(Dialog(title=title, text=text, yes=words("button.ok")), refused=None)
 
     async def ask(
         self,
@@ -134,8 +143,9 @@ class Dialogs(FloatLayout):
         if not self.is_open:
             return False
         if not self.children[0].collide_point(*touch.pos):
-            Window.release_all_keyboards()
-            self.close()
+            if not self.children[0].is_written():  # which a press beside it would lose
+                Window.release_all_keyboards()
+                self.close()
             return True
         super().on_touch_down(touch)
         return True

@@ -86,10 +86,12 @@ class MentionPicker(BoxLayout):
 
     def _show(self) -> None:
         self.clear_widgets()
-        self.at = 0
         faces = App.get_running_app().faces
-        for number, it in enumerate(self._candidates()):
-            row = MentionRow(name=it.name, user_id=it.user_id, chosen=number == 0)
+        candidates = self._candidates()
+        # Nobody means everybody by a slip of the Enter key.
+        self.at = int(not self._query and len(candidates) > 1 and not candidates[0].user_id)
+        for number, it in enumerate(candidates):
+            row = MentionRow(name=it.name, user_id=it.user_id, chosen=number == self.at)
             row.texture = faces.of_user(it.user_id) if it.user_id else None
             row.bind(on_release=self._take)
             self.add_widget(row)

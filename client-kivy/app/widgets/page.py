@@ -32,6 +32,29 @@ class Page(BoxLayout):
     def left(self) -> None:
         """The page is closed for good."""
 
+    def unsaved(self) -> bool:
+        """Says whether something was written here that going back would lose."""
+        return False
+
+    def go_back(self) -> None:
+        """Closes the page; asks before, if something would be lost."""
+        if self.unsaved():
+            self.session.spawn(self._ask_back())
+        else:
+            self.done()
+
+    async def _ask_back(self) -> None:
+        if await self.may_discard():
+            self.done()
+
+    @staticmethod
+    async def may_discard() -> bool:
+        """Asks whether what was written is meant to be lost."""
+        app = App.get_running_app()
+        title, text = app.words("discard.title"), app.words("discard.text")
+        yes = app.words("discard.yes")
+        return bool(await app.dialogs.confirm(title, text, yes=yes, danger=True))
+
     def done(self, result: Any = None) -> None:
         """Closes the page; `result` is what it was opened for."""
         self.result = result

@@ -102,7 +102,9 @@ def test_addresses(text: str, address: Address) -> None:
     assert Address.parse(text) == address
 
 
-@pytest.mark.parametrize("text", ["", "ftp://x", "http://", "http://x/path", "http://x:99999"])
+@pytest.mark.parametrize(
+    "text", ["", "ftp://x", "http://", "http://x/path", "http://x:99999", "not a url", "http://a b"]
+)
 def test_wrong_addresses(text: str) -> None:
     with pytest.raises(ValueError, match=r"address|Port|port"):
         Address.parse(text)
