@@ -40,7 +40,8 @@ class Gallery(BoxLayout):
         for kind in KINDS:
             line = BoxLayout(size_hint_y=None, height="52dp", spacing="10dp", padding=("10dp", 0))
             for state in ("normal", "down", "busy", "disabled"):
-                button = TextButton(text=f"{kind} {state}", kind=kind, pos_hint={"center_y": 0.5})
+                said = kind if state == "normal" else state
+                button = TextButton(text=said, kind=kind, pos_hint={"center_y": 0.5})
                 button.state = "down" if state == "down" else "normal"
                 button.busy = state == "busy"
                 button.disabled = state in ("busy", "disabled")
