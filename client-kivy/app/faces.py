@@ -95,7 +95,7 @@ def _letter(face: Face) -> bytes:
     return written.getvalue()
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=400)  # 90 KB each
 def _texture(faces: Sequence[Face], mosaic: bool) -> Any:
     image = pictures.group(faces, PIXELS) if mosaic else pictures.user(faces[0], PIXELS)
     image = image.convert("RGB")

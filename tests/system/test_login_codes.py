@@ -175,6 +175,8 @@ async def linking(terminal: Terminal) -> AsyncIterator[Link]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=terminal.environment,
+        # Who runs the tests in the background has it ignored, which programs inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         yield Link(process)
