@@ -8,6 +8,7 @@ import json
 import os
 import re
 import unicodedata
+from array import array
 from bisect import bisect_right
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,7 +65,7 @@ def _files() -> dict[str, Path]:
 
 
 @cache
-def _ranges(path: Path) -> tuple[list[int], list[int]]:
+def _ranges(path: Path) -> "tuple[array[int], array[int]]":
     """Returns where the runs of letters that a font has begin and end; kept beside its copy, for
     reading a large font takes a tenth of a second."""
     kept = fonts._cache() / f"{path.stem}.{path.stat().st_size}.ranges"
@@ -75,7 +76,7 @@ def _ranges(path: Path) -> tuple[list[int], list[int]]:
         part = kept.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps([first, last]), encoding="utf-8")
         os.replace(part, kept)
-    return first, last
+    return array("I", first), array("I", last)
 
 
 def _read_ranges(path: Path) -> tuple[list[int], list[int]]:

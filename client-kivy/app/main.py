@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ class HongyanApp(App):
         self._home = home
         self.desktop = Desktop(self, home)
         self.code_login: Any = None
+        self._edges = (0.0, 0.0, 0.0, 0.0)
         super().__init__(title="鸿雁", **options)
 
     def build(self) -> FloatLayout:
@@ -70,7 +72,6 @@ class HongyanApp(App):
         from app.keys import Shortcuts  # noqa: PLC0415
         from app.pace import Pace  # noqa: PLC0415
         from app.screens.desk import Desk  # noqa: PLC0415
-        from app.screens.entry import Entry  # noqa: PLC0415
         from app.widgets.dialog import Dialogs  # noqa: PLC0415
         from app.widgets.menu import Menu  # noqa: PLC0415
         from app.widgets.toast import Toast  # noqa: PLC0415
@@ -82,7 +83,6 @@ class HongyanApp(App):
         self.faces = Faces(self.session)
         self.root_layer = FloatLayout()
         self.desk = Desk(self.session, self.faces)
-        self.entry = Entry(self.session)
         self.toast, self.menu, self.dialogs = Toast(), Menu(), Dialogs()
         self.viewer = Viewer()
         self.keys = Shortcuts(self)
@@ -94,6 +94,13 @@ class HongyanApp(App):
         self.session.bind(on_messages=self.wake, on_signed_out=self._ended)
         phone.watch(self._keep_off)
         return self.root_layer
+
+    @cached_property
+    def entry(self) -> Any:
+        """The door, for who is not logged in; nobody else needs its forms."""
+        from app.screens.entry import Entry  # noqa: PLC0415
+
+        return Entry(self.session, edges=self._edges)
 
     def gateway(self) -> str:
         """Returns where the server is: what was said at the start, then what was chosen here."""
@@ -115,7 +122,9 @@ class HongyanApp(App):
         """Keeps the screens off what covers the window's edges on a phone."""
         top, right, bottom, left = edges
         self.desk.padding = (left, top, right, bottom)
-        self.entry.edges = (left, top, right, bottom)
+        self._edges = (left, top, right, bottom)
+        if "entry" in self.__dict__:
+            self.entry.edges = self._edges
 
     def _choose(self, *_: Any) -> None:
         self.root_layer.clear_widgets()

@@ -127,7 +127,7 @@ def emoji_texture(cluster: str) -> Any:
     return texture
 
 
-@lru_cache(maxsize=600)  # some ten lists that are in sight, 30 KB a line
+@lru_cache(maxsize=400)  # some lists that are in sight, 30 KB a line
 def run_texture(text: str, size: int, color: tuple[float, ...], bold: bool, font: str = UI) -> Any:
     """Returns letters as a texture."""
     if font != UI and fallback.is_complex(text, font):
