@@ -104,7 +104,7 @@ async def test_a_row_says_what_there_is_to_know(robot: Any, me: Device, town: To
         app.preferences.language = language
         await robot.resize(*PHONE)
         assert robot.outside() == []
-    await says(robot, "爬山去", mark="[You were mentioned]")
+    await says(robot, "爬山去", mark="[@you]")
 
 
 async def test_the_menu_of_a_chat_does_what_it_says_on_all_devices(

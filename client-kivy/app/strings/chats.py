@@ -6,7 +6,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chats.none_hint": ("在通讯录里添加好友，开始聊天", "Add a friend under Contacts to begin"),
     "chats.none_unread": ("没有未读消息", "Nothing is unread"),
     "chats.draft": ("[草稿]", "[Draft]"),
-    "chats.mentioned": ("[有人@我]", "[You were mentioned]"),
+    "chats.mentioned": ("[有人@我]", "[@you]"),
     "chats.said": ("{name}：{text}", "{name}: {text}"),
     "chats.typing": ("对方正在输入…", "typing…"),
     "chats.typing_group": ("有人正在输入…", "somebody is typing…"),

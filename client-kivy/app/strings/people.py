@@ -153,7 +153,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "me.handle": ("鸿雁号", "Handle"),
     "me.handle_rule": (
         "须以字母开头，共6至20位，可用字母、数字、“-”和“_”。一年只能修改一次。",
-        "6 to 20 letters, digits, “-” or “_”, a letter first. It can be changed once a year.",
+        '6 to 20 letters, digits, "-" or "_", a letter first. It can be changed once a year.',
     ),
     "me.handle_wrong": (
         "鸿雁号须为 6–20 位，以字母开头",

@@ -110,7 +110,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "devices.end": ("退出这台设备？", "Log this device out?"),
     "devices.end_text": (
         "“{name}”需要重新登录才能使用。",
-        "“{name}” will have to log in again.",
+        '"{name}" will have to log in again.',
     ),
     "devices.end_yes": ("退出", "Log it out"),
     "devices.ended": ("已退出", "It is logged out"),
@@ -128,7 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code.title": ("登录另一台设备", "Log in another device"),
     "code.how": (
         "在另一台设备的登录页选择“扫码登录”，扫描这个二维码",
-        "On the other device, choose “Log in with another device” and scan this",
+        'On the other device, choose "Log in with another device" and scan this',
     ),
     "code.left": ("{seconds} 秒后失效", "Ends in {seconds} s"),
     "code.copy": ("复制链接", "Copy the link"),
@@ -149,7 +149,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code.approve": ("数字一致，允许登录", "It does: let it in"),
     "code.decline": ("拒绝", "Decline"),
     "code.approved": ("已允许", "It is let in"),
-    "code.approved_text": ("“{name}”正在登录", "“{name}” is logging in"),
+    "code.approved_text": ("“{name}”正在登录", '"{name}" is logging in'),
     "code.declined": ("已拒绝", "Declined"),
     "code.declined_text": ("那台设备没有登录", "The device was not let in"),
     "code.expired": ("二维码已失效", "The code has ended"),
@@ -277,7 +277,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "take.go": ("继续", "Go on"),
     "take.other_code": ("这不是登录二维码", "This is not a code to log in"),
     "take.waiting": ("等待另一台设备确认", "Waiting for the other device"),
-    "take.as": ("将以“{name}”登录", "You will be logged in as “{name}”"),
+    "take.as": ("将以“{name}”登录", 'You will be logged in as "{name}"'),
     "take.number": ("请在另一台设备上核对这个数字", "The other device asks for this number"),
     "take.cancel": ("取消", "Give up"),
 }
