@@ -176,12 +176,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "privacy.receipts": ("已读回执", "Read receipts"),
     "privacy.receipts_detail": (
         "关闭后，你也看不到别人是否已读",
-        "You do not see those of others then either",
+        "Nor do you see those of others",
     ),
     "privacy.hidden": ("隐藏在线状态", "Hide when I am online"),
     "privacy.hidden_detail": (
         "开启后，你也看不到别人的在线状态",
-        "You do not see when others were online either",
+        "Nor do you see when others are",
     ),
     "privacy.blocked": ("黑名单", "Blocked"),
     # Notifications
