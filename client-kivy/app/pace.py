@@ -7,6 +7,8 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 
 ACTIVE_FPS, IDLE_FPS, HIDDEN_FPS = 60, 15, 4
+# Frames are not fewer than this however long one took: the device may have slept in it.
+LEAST_FPS = 8
 LINGER_SECONDS = 1.5
 # The least part of the time that is left to the network between frames. Without it a frame that
 # takes longer than its turn would be followed at once by the next one, and the loop would come
@@ -50,10 +52,10 @@ class Pace:
         asyncio.get_running_loop().call_soon(self._drawn)
 
     def _drawn(self) -> None:
-        seconds = Clock.time() - Clock._last_tick
+        seconds = min(Clock.time() - Clock._last_tick, 1 / LEAST_FPS)
         self._frame_seconds += NEWEST * (seconds - self._frame_seconds)
         self._set()
 
     def _set(self) -> None:
         can = (1 - NETWORK_SHARE) / max(self._frame_seconds, 0.001)
-        Clock._max_fps = min(self._wanted, can)
+        Clock._max_fps = min(self._wanted, max(can, LEAST_FPS))

@@ -109,7 +109,7 @@ def _measurer(size: int, bold: bool, font: str) -> Any:
     return label.get_cached_extents()
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def width_of(text: str, size: int, bold: bool = False, font: str = UI) -> float:
     """Returns how wide letters are."""
     if font != UI and fallback.is_complex(text, font):
@@ -127,7 +127,7 @@ def emoji_texture(cluster: str) -> Any:
     return texture
 
 
-@lru_cache(maxsize=400)  # some lists that are in sight, 30 KB a line
+@lru_cache(maxsize=300)  # some lists that are in sight, 30 KB a line
 def run_texture(text: str, size: int, color: tuple[float, ...], bold: bool, font: str = UI) -> Any:
     """Returns letters as a texture."""
     if font != UI and fallback.is_complex(text, font):
@@ -147,7 +147,7 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
     yield from ((it, False) for it in PIECE.findall(text[at:]))
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=1_024)
 def layout(
     text: str,
     size: int,
