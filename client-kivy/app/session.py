@@ -243,7 +243,11 @@ class Session(EventDispatcher):
     async def _listen(self) -> None:
         async with self.client.events() as events:
             async for event in events:
-                self._tell(event)
+                try:
+                    self._tell(event)
+                except Exception:
+                    # What one event makes of a screen must not end the telling of all others.
+                    log.exception("an event was not shown")
 
     def _tell(self, event: Any) -> None:
         self.dispatch("on_event", event)
@@ -300,9 +304,12 @@ class Session(EventDispatcher):
 
     def is_online(self, user_id: str) -> bool:
         """Says whether somebody is known to be online; without a connection nobody is."""
-        return self.state == "online" and self.client.presence(user_id).online is True
+        connected = self.state == "online" and bool(self.client.user_id)
+        return connected and self.client.presence(user_id).online is True
 
     def on_state(self, *_: Any) -> None:
+        if not self.signed_in or not self.client.user_id:
+            return  # the screens of an account are gone, or not there yet
         self.dispatch("on_people")
         self.dispatch("on_chats")
 
