@@ -37,6 +37,10 @@ async def test_people_groups_and_messages_are_found_as_one_writes(
         bo, with_bo, "昨天下午我们在后山的那条小路上看见了一树很大的梅花，开得正好，周末一起去？"
     )
     await say(mei, group.conversation_id, "梅花开了")
+    known = app.session.client.known_messages
+    await until_true(
+        lambda: "梅花开了" in [it.text for it in known(group.conversation_id, 3)], "it came"
+    )
     field, found = app.desk.chats.ids.field, app.desk.chats.ids.found
     await robot.write(field.ids.input, "梅")
     await found_all(found)
