@@ -113,7 +113,7 @@ async def test_the_looks_the_size_and_enter_are_chosen(robot: Any, me: Device) -
 async def test_the_language_changes_at_once(robot: Any, me: Device) -> None:
     robot.app.go("language")
     await robot.press("English")
-    await robot.sees("As the system")
+    await robot.sees("Follow the system")
     await robot.press("简体中文")
     await robot.sees("跟随系统")
 
