@@ -196,7 +196,7 @@ class Robot:
             app.dialogs.close()
             await self.frames(2)
         app.close_code_login()
-        app.entry.form = "welcome"
+        app.entry.form, app.entry.email = "welcome", ""
         app.desk.leave_all()
         app.desk.chat.close()
         app.desk.chats.leave_search()
