@@ -525,7 +525,7 @@ async def test_on_mariadb_too_two_pods_tell_once(
         settings = {"push_webhook_url": webhook.url, "push_webhook_secret": SECRET}
         pods = [await PushPod(verify, server.url, now, **settings).start() for _ in range(2)]
         tables = Tables(pods[0].database, now)
-        for number in range(10):
+        for number in range(30):
             await tables.add(f"c{number}", "ann", "bob")
         async with grpc.aio.insecure_channel(pods[0].target) as channel:
             phones = [Phone(channel, verify, "bob", f"bob-{n}") for n in range(6)]
@@ -533,19 +533,19 @@ async def test_on_mariadb_too_two_pods_tell_once(
             held = await phones[0].registrations()
             assert {one.session_id for one in held} == {f"bob-{n}" for n in range(6)}
             assert set((await tables.notify("bob")).values()) == {1}
-            for number in range(10):
+            for number in range(30):
                 await tables.write(f"c{number}", "one", "two")
             now.forward(2)
             counts = await asyncio.gather(*(pod.work(0) for pod in pods))
-            assert sum(counts) == 10
+            assert sum(counts) == 30
             ids = [json.loads(received.body)["id"] for received in webhook.received]
-            assert len(ids) == len(set(ids)) == 10 * 2 * 6
+            assert len(ids) == len(set(ids)) == 30 * 2 * 6
             assert await tables.outbox() == []
             webhook.answers.extend([500] * 6)
             await tables.write("c0", "three")
             assert await pods[0].work() == 1
             assert await pods[1].work(BACKOFF_SECONDS[0]) == 1
-            assert len(webhook.received) == 10 * 2 * 6 + 12
+            assert len(webhook.received) == 30 * 2 * 6 + 12
             for one in held:
                 await phones[0].unregister(one.registration_id)
             assert set((await tables.notify("bob")).values()) == {0}

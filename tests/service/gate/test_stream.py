@@ -87,7 +87,7 @@ async def test_no_message_is_missed_by_devices_that_connect_while_messages_flow(
 ) -> None:
     talk = await chat.talk("ann", "bob")
     ann = await new_device(gate, "ann").hello()
-    count = 400
+    count = 600
 
     async def write() -> None:
         for number in range(count):
@@ -106,7 +106,7 @@ async def test_no_message_is_missed_by_devices_that_connect_while_messages_flow(
 
     writing = asyncio.create_task(write())
     reading = asyncio.create_task(ann.wait("send_ack", count))
-    await asyncio.gather(writing, *(listen(number) for number in range(24)))
+    await asyncio.gather(writing, *(listen(number) for number in range(40)))
     await reading
 
 
